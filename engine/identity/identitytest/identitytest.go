@@ -1,0 +1,105 @@
+// Package identitytest gives tests identities and devices at once: making an RSA-3072 key takes up to seconds, reading one
+// a millisecond. The private keys are published in this folder, so only tests may import it.
+package identitytest
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/pem"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"opentalk/engine/identity"
+)
+
+// Count is how many identities there are.
+const Count = 32
+
+// Created is when every credential here says it was signed.
+var Created = time.Unix(1_750_000_000, 0)
+
+//go:embed testdata/identities.pem
+var identities []byte
+
+// ders takes the file apart. It reads no key.
+var ders = sync.OnceValue(func() [][]byte {
+	var out [][]byte
+	for block, rest := pem.Decode(identities); block != nil; block, rest = pem.Decode(rest) {
+		out = append(out, block.Bytes)
+	}
+	return out
+})
+
+// memo keeps what make gives for each number. It is safe from any goroutine.
+type memo[T any] struct {
+	mu   sync.Mutex
+	made map[int]T
+	make func(int) T
+}
+
+func (m *memo[T]) get(i int) T {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	v, ok := m.made[i]
+	if !ok {
+		v = m.make(i)
+		if m.made == nil {
+			m.made = make(map[int]T)
+		}
+		m.made[i] = v
+	}
+	return v
+}
+
+var (
+	parsed  = memo[*identity.Identity]{make: parseIdentity}
+	devices = memo[*identity.DeviceKey]{make: makeDevice}
+	creds   = memo[*identity.Credential]{make: certify}
+)
+
+// Identity returns the i-th identity, 0 ≤ i < Count: the same in every run.
+func Identity(i int) *identity.Identity { return parsed.get(i) }
+
+// Device returns the i-th device's keys: the same in every run, and any i will do.
+func Device(i int) *identity.DeviceKey { return devices.get(i) }
+
+// Credential returns the i-th identity's credential for the i-th device, as of Created. Its signature is another in every
+// run.
+func Credential(i int) *identity.Credential { return creds.get(i) }
+
+// Keyring writes the file "secrets" in dir, which the program opens as any other, with the i-th identity and a new device.
+func Keyring(t testing.TB, dir string, i int) *identity.Keyring {
+	t.Helper()
+	k, err := identity.NewKeyringFor(filepath.Join(dir, "secrets"), Identity(i), Created)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func parseIdentity(i int) *identity.Identity {
+	if i < 0 || i >= Count {
+		panic(fmt.Sprintf("identitytest: identity %d, there are %d", i, Count))
+	}
+	return must(identity.ParseIdentity(ders()[i]))
+}
+
+func makeDevice(i int) *identity.DeviceKey {
+	sign := sha256.Sum256(fmt.Appendf(nil, "opentalk test device %d sign", i))
+	hpke := sha256.Sum256(fmt.Appendf(nil, "opentalk test device %d hpke", i))
+	return must(identity.ParseDeviceKey(sign[:], hpke[:]))
+}
+
+func certify(i int) *identity.Credential {
+	return must(Identity(i).Certify(Device(i).Device(), Created))
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
