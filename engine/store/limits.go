@@ -1,0 +1,17 @@
+package store
+
+import "time"
+
+// Limits of one call. The engine's own limits are lower; these keep a mistake from filling memory or disk.
+const (
+	MaxValue = 1 << 20 // bytes of a block or a value
+	MaxName  = 255     // bytes of a setting's name
+
+	MaxBlocks = 4096    // blocks that one read returns
+	MaxBytes  = 8 << 20 // bytes of raw blocks after which one read stops
+)
+
+const (
+	lockPatience = 250 * time.Millisecond // how long Open waits for another process to let go
+	maxDepth     = 32                     // levels of one tree; a full tree of a billion blocks has 8
+)
