@@ -1,0 +1,252 @@
+package engine
+
+import (
+	"bytes"
+	"iter"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"opentalk/engine/chain"
+	"opentalk/engine/identity"
+	"opentalk/engine/link"
+	"opentalk/engine/store"
+)
+
+// core is the engine without the world: a step function, event in and effects out. It reads the store and draws random
+// bytes, both given to it, and otherwise touches nothing: no clock, no socket, no goroutine. Whoever drives it decides
+// what happens when, so a simulation that repeats the events repeats everything.
+//
+// What is to be stored gathers in one batch. While one is being flushed the next gathers, so that a flush is shared by all
+// that came meanwhile; what must only happen once it is durable – an ACK, a push, an answer to Send – waits in after.
+type core struct {
+	now    time.Time
+	self   link.Self
+	handle string
+	keys   *identity.Keyring
+	store  Store
+	log    *slog.Logger
+	draw   func([]byte) // fills with random bytes
+	listen []string     // bound addresses, for invites
+
+	rounds map[Tag]*round
+	order  []*round // the same, in the order they came
+	peers  map[linkID]*peer
+
+	writes     []func(store.Tx) error // of the next batch
+	after      []func(error)          // once it is durable, or has failed
+	flying     []func(error)          // of the batch being flushed
+	committing bool
+	broken     error // the store takes nothing any more
+	wake       time.Time
+	hearsay    time.Time // when an address that is only hearsay was last dialled
+	effects    []effect
+	counts     Counts
+}
+
+func newCore(keys *identity.Keyring, st Store, handle string, log *slog.Logger, draw func([]byte)) *core {
+	return &core{
+		self: link.Self{Key: keys.Device, Credential: keys.Credential, Verifier: &identity.Verifier{}},
+		keys: keys, store: st, handle: handle, log: log, draw: draw,
+		rounds: map[Tag]*round{}, peers: map[linkID]*peer{},
+	}
+}
+
+// linkID numbers the links of one run.
+type linkID uint64
+
+// event is something that the core is told.
+type event interface{ apply(*core) }
+
+type (
+	// linkUp: a handshake is through.
+	linkUp struct {
+		link    linkID
+		tag     Tag
+		cred    *identity.Credential
+		address string
+		dialled bool
+	}
+	// linkDown: a link has ended. err is nil when the far end said goodbye.
+	linkDown struct {
+		link linkID
+		err  error
+	}
+	// received: a message has come. blocks are those in it, parsed and their signatures verified.
+	received struct {
+		link   linkID
+		msg    link.Message
+		blocks []*chain.Block
+	}
+	// written: that many bytes of what was sent have left.
+	written struct {
+		link  linkID
+		bytes int
+	}
+	// dialFailed: no link came of a dial.
+	dialFailed struct {
+		tag     Tag
+		address string
+		err     error
+	}
+	// committed: the batch is durable, or err says why not.
+	committed struct{ err error }
+	// tick: the time that was asked for has come.
+	tick struct{}
+	// call: somebody wants something of the core.
+	call func(*core)
+)
+
+// effect is something that the core wants done.
+type effect interface{ effect() }
+
+type (
+	// sendTo: messages for a link, in order.
+	sendTo struct {
+		link linkID
+		msgs []link.Message
+	}
+	// hangUp: the end of a link, after what was sent before.
+	hangUp struct {
+		link   linkID
+		reason link.Reason
+	}
+	// dial: a link to be made; linkUp or dialFailed answers.
+	dial struct {
+		round   *link.Round
+		address string
+		want    Fingerprint
+	}
+	// commit: a batch to be written and flushed; committed answers.
+	commit struct {
+		writes []func(store.Tx) error
+	}
+	// accept: the rounds that a listener takes links of.
+	accept struct{ rounds []*link.Round }
+	// emit: an event for the front.
+	emit struct{ Event }
+)
+
+func (sendTo) effect() {}
+func (hangUp) effect() {}
+func (dial) effect()   {}
+func (commit) effect() {}
+func (accept) effect() {}
+func (emit) effect()   {}
+
+// apply is what the goroutine of the disk does: all of the batch in one transaction.
+func (b commit) apply(tx store.Tx) error {
+	for _, w := range b.writes {
+		if err := w(tx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step applies one event at a time and returns what is to be done, in order.
+func (c *core) step(now time.Time, ev event) []effect {
+	c.now, c.effects = now, nil
+	ev.apply(c)
+	for _, r := range c.order {
+		r.settle()
+	}
+	if !c.committing && len(c.writes) > 0 && c.broken == nil {
+		c.do(commit{writes: c.writes})
+		c.writes, c.flying, c.after, c.committing = nil, c.after, nil, true
+	}
+	return c.effects
+}
+
+func (c *core) do(e effect)  { c.effects = append(c.effects, e) }
+func (c *core) tell(e Event) { c.do(emit{e}) }
+
+// write adds to the next batch; done, if there is one, is called when it is durable, or with the reason why it is not.
+func (c *core) write(w func(store.Tx) error, done func(error)) {
+	if c.broken != nil {
+		if done != nil {
+			done(c.broken)
+		}
+		return
+	}
+	c.writes = append(c.writes, w)
+	if done != nil {
+		c.after = append(c.after, done)
+	}
+}
+
+// settled calls f once all that has been written so far is durable, or has failed.
+func (c *core) settled(f func()) {
+	if c.broken != nil || !c.committing && len(c.writes) == 0 {
+		f()
+		return
+	}
+	c.write(func(store.Tx) error { return nil }, func(error) { f() })
+}
+
+// wakeAt asks for a tick not later than t.
+func (c *core) wakeAt(t time.Time) {
+	if c.wake.IsZero() || t.Before(c.wake) {
+		c.wake = t
+	}
+}
+
+func (f call) apply(c *core) { f(c) }
+
+func (e committed) apply(c *core) {
+	done := c.flying
+	c.flying, c.committing = nil, false
+	if e.err != nil {
+		// What was not flushed is not tried again: what is on the disk now is not known.
+		c.broken = e.err
+		done, c.after, c.writes = append(done, c.after...), nil, nil
+		c.tell(ErrorEvent{Err: e.err})
+	}
+	for _, d := range done {
+		d(e.err)
+	}
+}
+
+func (tick) apply(c *core) {
+	c.wake = time.Time{}
+	for _, r := range c.order {
+		r.dialDue()
+	}
+	for _, p := range c.peers {
+		p.tick()
+	}
+}
+
+// millis is the clock as blocks carry it; a clock before 1970 reads as 0.
+func (c *core) millis() uint64 { return uint64(max(0, c.now.UnixMilli())) }
+
+func (c *core) accepts() {
+	rounds := make([]*link.Round, 0, len(c.rounds))
+	for _, r := range c.order {
+		rounds = append(rounds, r.link)
+	}
+	c.do(accept{rounds})
+}
+
+// Counts are what this run has seen.
+type Counts struct {
+	Admitted int // blocks
+	Orphans  int // blocks kept aside for want of their edges
+	Dropped  int // peers cut off for a provable fault
+	Refused  int // handshakes that came to nothing
+}
+
+// ordered ranges over a map in the order of its keys, so that the same events always have the same effects. What is added
+// meanwhile is not seen.
+func ordered[K comparable, V any](m map[K]V, compare func(a, b K) int) iter.Seq2[K, V] {
+	return func(yield func(K, V) bool) {
+		for _, k := range slices.SortedFunc(maps.Keys(m), compare) {
+			if v, ok := m[k]; ok && !yield(k, v) {
+				return
+			}
+		}
+	}
+}
+
+func compareDevices(a, b Device) int { return bytes.Compare(a[:], b[:]) }

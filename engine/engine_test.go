@@ -1,0 +1,104 @@
+package engine_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"opentalk/engine"
+	"opentalk/engine/identity/identitytest"
+)
+
+// person is an engine with a home that outlives it, and everything it has told so far.
+type person struct {
+	t      *testing.T
+	dir    string
+	listen []string
+	engine *engine.Engine
+	events chan engine.Event
+}
+
+func start(t *testing.T, n int) *person {
+	t.Helper()
+	dir := t.TempDir()
+	identitytest.Keyring(t, dir, n)
+	p := &person{t: t, dir: dir, listen: []string{"127.0.0.1:0"}}
+	p.open()
+	t.Cleanup(p.close)
+	return p
+}
+
+func (p *person) open() {
+	p.t.Helper()
+	e, err := engine.Open(engine.Config{Dir: p.dir, Handle: "", Listen: p.listen})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.listen = e.Self().Listen // a restart comes back where it was
+	p.engine, p.events = e, make(chan engine.Event, 4096)
+	go func(in <-chan engine.Event, out chan engine.Event) {
+		for ev := range in {
+			out <- ev
+		}
+		close(out)
+	}(e.Events(), p.events)
+}
+
+func (p *person) close() {
+	if err := p.engine.Close(); err != nil {
+		p.t.Error(err)
+	}
+}
+
+// until waits for an event that f likes.
+func until[E engine.Event](p *person, f func(E) bool) E {
+	p.t.Helper()
+	late := time.After(20 * time.Second)
+	for {
+		select {
+		case ev, ok := <-p.events:
+			if !ok {
+				p.t.Fatal("engine closed")
+			}
+			if e, ok := ev.(E); ok && f(e) {
+				return e
+			}
+		case <-late:
+			var e E
+			p.t.Fatalf("no such %T", e)
+		}
+	}
+}
+
+func TestTwoPeopleTalk(t *testing.T) {
+	alice, bob := start(t, 0), start(t, 1)
+	friends, err := alice.engine.New("friends")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inv, err := alice.engine.Invite(friends.Tag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.engine.Join(context.Background(), inv); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.engine.Send(friends.Tag, "hello", engine.Plain, false); err != nil {
+		t.Fatal(err)
+	}
+	until(alice, func(e engine.MessageEvent) bool { return e.Message.Text == "hello" && e.Message.Live })
+	until(bob, func(e engine.DeliveryEvent) bool { return e.Held == 1 && e.Members == 1 })
+
+	bob.close()
+	until(alice, func(e engine.PeerEvent) bool { return e.State == engine.Offline })
+	id, err := alice.engine.Send(friends.Tag, "are you gone?", engine.Plain, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	until(alice, func(e engine.SentEvent) bool { return e.Message.ID == id && e.State == engine.Waiting })
+	alice.close() // the message survives both ends
+	alice.open()
+	bob.open()
+	until(bob, func(e engine.MessageEvent) bool { return e.Message.Text == "are you gone?" && e.Message.ID == id })
+	until(alice, func(e engine.DeliveryEvent) bool { return e.ID == id && e.Held == 1 })
+}

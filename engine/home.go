@@ -1,0 +1,98 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"opentalk/engine/chain"
+	"opentalk/engine/identity"
+	"opentalk/engine/store"
+)
+
+// The files of a home.
+const (
+	secretsFile = "secrets"
+	storeFile   = "rounds.db"
+	handleFile  = "handle"
+)
+
+// home is the folder that one engine owns while it runs.
+type home struct {
+	dir    string
+	keys   *identity.Keyring
+	store  *store.Store
+	handle string
+}
+
+// openHome opens what is in a folder and makes what is missing. Opening the store comes first: it is the lock.
+func openHome(cfg *Config) (h home, err error) {
+	h.dir = cfg.Dir
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return h, fmt.Errorf("%w: %w", ErrHomeNotWritable, err)
+	}
+	h.store, err = store.Open(filepath.Join(cfg.Dir, storeFile))
+	var inUse *store.InUseError
+	switch {
+	case errors.As(err, &inUse):
+		return h, fmt.Errorf("%w: %q by process %d", ErrHomeInUse, cfg.Dir, inUse.PID)
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return h, fmt.Errorf("%w: %w", ErrHomeNotWritable, err)
+	case err != nil:
+		return h, fmt.Errorf("opening the store: %w", err)
+	}
+	if err = h.openKeys(cfg); err == nil {
+		err = h.openHandle(cfg)
+	}
+	if err != nil {
+		h.store.Close()
+	}
+	return h, err
+}
+
+func (h *home) openKeys(cfg *Config) (err error) {
+	path := filepath.Join(cfg.Dir, secretsFile)
+	h.keys, err = identity.OpenKeyring(path, cfg.Passphrase)
+	if !errors.Is(err, fs.ErrNotExist) {
+		if err != nil {
+			return fmt.Errorf("opening secrets: %w", err)
+		}
+		return nil
+	}
+	if rounds, err := h.store.Rounds(); err != nil || len(rounds) > 0 {
+		// Making a new identity here would look as if nothing had happened, and nothing in the store could be read.
+		return fmt.Errorf("%w: %q is missing, while there are %d rounds", ErrSecretsDamaged, path, len(rounds))
+	}
+	cfg.Progress("making your identity")
+	if h.keys, err = identity.NewKeyring(path, time.Now()); err != nil {
+		return err
+	}
+	return nil
+}
+
+// openHandle reads the handle of this home, or writes it down at the first start. It is in no way secret.
+func (h *home) openHandle(cfg *Config) error {
+	path := filepath.Join(cfg.Dir, handleFile)
+	kept, err := os.ReadFile(path)
+	if err == nil && cfg.Handle == "" && chain.CheckName(string(kept)) == nil {
+		h.handle = string(kept)
+		return nil
+	}
+	if h.handle = cfg.Handle; h.handle == "" {
+		h.handle = "anonymous"
+	}
+	if err := chain.CheckName(h.handle); err != nil {
+		return fmt.Errorf("%w: %w", ErrName, err)
+	}
+	if string(kept) == h.handle {
+		return nil
+	}
+	if err := os.WriteFile(path, []byte(h.handle), 0o600); err != nil {
+		return fmt.Errorf("%w: %w", ErrHomeNotWritable, err)
+	}
+	return nil
+}

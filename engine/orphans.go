@@ -1,0 +1,101 @@
+package engine
+
+import (
+	"time"
+
+	"opentalk/engine/chain"
+)
+
+// orphans keeps blocks whose edges have not come yet, within bounds for each peer, so that nobody's can push out another's.
+// They are not acknowledged, shown or passed on. CHAIN 4.
+type orphans struct {
+	waiting map[chain.ID]*orphan              // by their own id
+	wanted  map[chain.ID]map[chain.ID]bool    // edge → the blocks that wait for it
+	held    map[linkID]*struct{ n, size int } // per peer
+}
+
+type orphan struct {
+	from    linkID
+	block   *chain.Block
+	missing int
+	since   time.Time
+}
+
+func newOrphans() orphans {
+	return orphans{
+		waiting: map[chain.ID]*orphan{}, wanted: map[chain.ID]map[chain.ID]bool{},
+		held: map[linkID]*struct{ n, size int }{},
+	}
+}
+
+// keep sets a block aside. It reports false, and does not, past the limits of the peer or when the block is here already.
+func (o *orphans) keep(from linkID, b *chain.Block, missing []chain.ID, now time.Time) bool {
+	o.expire(now)
+	held := o.held[from]
+	if held == nil {
+		held = &struct{ n, size int }{}
+		o.held[from] = held
+	}
+	if o.waiting[b.ID()] != nil || held.n >= maxOrphans || held.size+len(b.Bytes()) > maxOrphanBytes {
+		return false
+	}
+	held.n, held.size = held.n+1, held.size+len(b.Bytes())
+	o.waiting[b.ID()] = &orphan{from: from, block: b, missing: len(missing), since: now}
+	for _, id := range missing {
+		if o.wanted[id] == nil {
+			o.wanted[id] = map[chain.ID]bool{}
+		}
+		o.wanted[id][b.ID()] = true
+	}
+	return true
+}
+
+// freed takes out the blocks for which id was the last missing edge.
+func (o *orphans) freed(id chain.ID) []orphan {
+	var free []orphan
+	for child := range o.wanted[id] {
+		w := o.waiting[child]
+		if w == nil {
+			continue
+		}
+		if w.missing--; w.missing == 0 {
+			free = append(free, *w)
+			o.remove(child)
+		}
+	}
+	delete(o.wanted, id)
+	return free
+}
+
+// forget drops what a peer that has gone had sent.
+func (o *orphans) forget(from linkID) {
+	for id, w := range o.waiting {
+		if w.from == from {
+			o.remove(id)
+		}
+	}
+	delete(o.held, from)
+}
+
+func (o *orphans) expire(now time.Time) {
+	for id, w := range o.waiting {
+		if now.Sub(w.since) > orphanTime {
+			o.remove(id)
+		}
+	}
+}
+
+func (o *orphans) remove(id chain.ID) {
+	w := o.waiting[id]
+	delete(o.waiting, id)
+	for _, edge := range w.block.Edges() {
+		if of := o.wanted[edge]; of != nil {
+			if delete(of, id); len(of) == 0 {
+				delete(o.wanted, edge)
+			}
+		}
+	}
+	if held := o.held[w.from]; held != nil {
+		held.n, held.size = held.n-1, held.size-len(w.block.Bytes())
+	}
+}

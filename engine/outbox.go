@@ -1,0 +1,335 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"opentalk/engine/chain"
+	"opentalk/engine/seal"
+	"opentalk/engine/store"
+)
+
+// outbox is what this device has said in a round and nobody else is known to hold: first the drafts, which are not signed
+// because nobody is online, then the blocks that nobody has acknowledged.
+type outbox struct {
+	drafts   []*draft
+	signing  bool // an own block is on its way to the disk
+	unheld   []said
+	holds    map[Device]uint64 // newest own seq that each device is known to hold
+	holdsNew bool              // the store does not have all of holds
+	told     int               // waiting, as the front knows it
+}
+
+// draft is a message that is not signed yet.
+type draft struct {
+	chain.Message
+	stored bool
+	done   []func(error) // told when it is durable, one way or the other
+}
+
+// said is an own block that some member is not known to hold.
+type said struct {
+	seq  uint64
+	id   chain.ID
+	msgs []MessageID
+	held int
+}
+
+// waiting counts the messages that are not signed.
+func (o *outbox) waiting() int { return len(o.drafts) }
+
+// say takes a message. done is called once it is durable: as a draft when nobody is online, otherwise in its block.
+func (r *round) say(text string, form Form, auto bool, done func(MessageID, error)) {
+	m := chain.Message{Written: r.c.millis(), Form: form, Auto: auto, Text: text}
+	if err := m.Check(); err != nil {
+		done(MessageID{}, err)
+		return
+	}
+	if r.c.broken != nil {
+		done(MessageID{}, r.c.broken)
+		return
+	}
+	r.c.draw(m.ID[:])
+	r.drafts = append(r.drafts, &draft{Message: m, done: []func(error){func(err error) { done(m.ID, err) }}})
+}
+
+// maySign reports whether an own block may be written now: somebody is online and has told all they have, and this
+// device's own line is whole, so that it is never written twice. Of the others each gets a moment to do the same. CHAIN 6.2.
+func (r *round) maySign() bool {
+	ready, self := false, r.c.self.Key.Device()
+	own := r.chain.Line(self)
+	for _, p := range r.peers {
+		switch {
+		case own == nil || p.known[self] > own.Newest.Seq:
+			return false
+		case p.online() && p.whole:
+			ready = true
+		case r.c.now.Sub(p.since) < catchUpWait:
+			return false
+		}
+	}
+	return ready && r.member
+}
+
+// post signs what waits, or sees that it is stored.
+func (r *round) post() {
+	if len(r.drafts) > 0 && r.c.broken == nil {
+		if r.maySign() {
+			r.sign()
+		} else {
+			r.storeDrafts()
+		}
+	}
+	if n := r.waiting(); n != r.outbox.told && !r.signing {
+		r.outbox.told = n
+		r.c.tell(WaitingEvent{Round: r.tag, Count: n})
+	}
+}
+
+// storeDrafts puts messages that cannot be signed now where a crash does not lose them.
+func (r *round) storeDrafts() {
+	for _, d := range r.drafts {
+		if d.stored {
+			continue
+		}
+		d.stored = true
+		value := seal.Private(r.c.keys.Store, r.draftName(), encodeDraft(d.Message))
+		r.c.write(func(w store.Tx) error { return w.PutDraft(r.tag, d.ID, value) }, func(err error) {
+			if err == nil {
+				r.c.tell(SentEvent{Message: r.waitingMessage(d.Message), State: Waiting})
+			}
+			d.finish(err)
+		})
+	}
+}
+
+func (d *draft) finish(err error) {
+	for _, f := range d.done {
+		f(err)
+	}
+	d.done = nil
+}
+
+func (r *round) draftName() string { return "draft " + r.tag.String() }
+
+func encodeDraft(m chain.Message) []byte {
+	plain, _, err := chain.EncodeMessages([]chain.Message{m}, chain.MaxBody)
+	if err != nil {
+		panic(err) // it was checked
+	}
+	return plain
+}
+
+// restoreOutbox brings back the drafts and the own blocks that nobody is known to hold.
+func (r *round) restoreOutbox() error {
+	if !r.kept {
+		return nil
+	}
+	drafts, err := r.c.store.Drafts(r.tag)
+	if err != nil {
+		return err
+	}
+	for _, d := range drafts {
+		plain, err := seal.OpenPrivate(r.c.keys.Store, r.draftName(), d.Value)
+		if err != nil {
+			return fmt.Errorf("reading the outbox: %w", err)
+		}
+		ms, err := chain.ParseMessages(plain)
+		if err != nil || len(ms) != 1 {
+			return fmt.Errorf("reading the outbox: %w", ErrStoreDamaged)
+		}
+		r.drafts = append(r.drafts, &draft{Message: ms[0], stored: true})
+	}
+	return r.restoreHolds()
+}
+
+const holdsSetting = "holds"
+
+func (r *round) restoreHolds() error {
+	value, _, err := r.c.store.Setting(r.tag, holdsSetting)
+	if err != nil {
+		return err
+	}
+	var holds map[Device]uint64
+	if len(value) > 0 && cbor.Unmarshal(value, &holds) == nil {
+		r.holds = holds
+	}
+	most := uint64(0)
+	for _, seq := range r.holds {
+		most = max(most, seq)
+	}
+	self := r.c.self.Key.Device()
+	blocks, err := r.c.store.Line(r.tag, self, most+1, chain.MaxTime, store.Limit{})
+	if err != nil {
+		return err
+	}
+	for _, raw := range blocks {
+		if b, err := chain.Parse(raw.Raw); err == nil {
+			r.follow(b)
+		}
+	}
+	return nil
+}
+
+func (r *round) saveHolds() {
+	r.holdsNew = false
+	if value, err := cbor.Marshal(r.holds); err == nil {
+		r.c.write(func(w store.Tx) error { return w.PutSetting(r.tag, holdsSetting, value) }, nil)
+	}
+}
+
+// sign puts all that waits, as much as fits, under one signature. While it goes to the disk more gathers for the next.
+func (r *round) sign() {
+	if r.signing {
+		return
+	}
+	b, n, err := r.compose()
+	if err != nil {
+		r.c.tell(ErrorEvent{Round: r.tag, Err: fmt.Errorf("writing a block: %w", err)})
+		r.storeDrafts()
+		return
+	}
+	batch := slices.Clone(r.drafts[:n])
+	r.drafts, r.signing = r.drafts[n:], true
+	err = r.add(b, func(w store.Tx) error {
+		for _, d := range batch {
+			if err := w.RemoveDraft(r.tag, d.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, func(err error) {
+		r.signing = false
+		if err == nil {
+			r.posted(b, batch)
+		}
+		for _, d := range batch {
+			d.finish(err)
+		}
+	})
+	if err != nil {
+		r.c.tell(ErrorEvent{Round: r.tag, Err: err})
+	}
+}
+
+// compose signs a block of the first n drafts. It passes the same check as anybody's, so that this device never sends what
+// others refuse.
+func (r *round) compose() (b *chain.Block, n int, err error) {
+	ms := make([]chain.Message, 0, len(r.drafts))
+	for _, d := range r.drafts {
+		ms = append(ms, d.Message)
+	}
+	plain, n, err := chain.EncodeMessages(ms, chain.MaxBody-seal.Overhead)
+	if err != nil {
+		return nil, 0, err
+	}
+	h, _ := r.chain.Next(r.c.self.Key.Device(), r.c.millis())
+	h.Kind = chain.KindMessage
+	b, err = chain.Sign(r.c.self.Key, h, seal.Body(r.content, sealPlace(h), plain))
+	if err != nil {
+		return nil, 0, err
+	}
+	missing, err := r.chain.Check(b)
+	if err == nil && len(missing) > 0 {
+		err = fmt.Errorf("%d edges are missing", len(missing))
+	}
+	return b, n, err
+}
+
+// posted is called when an own block is durable: now it may leave.
+func (r *round) posted(b *chain.Block, batch []*draft) {
+	r.follow(b)
+	if b.Position().Compare(r.shown) > 0 {
+		r.shown = b.Position()
+	}
+	for _, m := range r.messages(b) {
+		r.c.tell(SentEvent{Message: m, State: Sent})
+	}
+	for _, p := range r.peers {
+		if p.level() {
+			r.pushTo(p, b)
+		}
+	}
+}
+
+// follow watches who comes to hold an own block.
+func (r *round) follow(b *chain.Block) {
+	s := said{seq: b.Seq, id: b.ID()}
+	for _, m := range r.messages(b) {
+		s.msgs = append(s.msgs, m.ID)
+	}
+	if len(s.msgs) == 0 {
+		return
+	}
+	if r.unheld = append(r.unheld, s); len(r.unheld) > unheldKept {
+		r.unheld = r.unheld[1:]
+	}
+}
+
+// holdsUpTo notes that a device holds this one's line up to seq.
+func (r *round) holdsUpTo(d Device, seq uint64) {
+	line := r.chain.Line(d)
+	if seq <= r.holds[d] || line == nil {
+		return
+	}
+	who := line.Credential.Fingerprint()
+	if who == r.c.self.Credential.Fingerprint() {
+		return
+	}
+	before := r.heldBy(who)
+	r.holds[d], r.holdsNew = seq, true
+	others := r.people.members() - 1
+	for i := range r.unheld {
+		s := &r.unheld[i]
+		if s.seq <= before || s.seq > seq {
+			continue
+		}
+		s.held++
+		for _, id := range s.msgs {
+			r.c.tell(DeliveryEvent{Round: r.tag, ID: id, Held: s.held, Members: others})
+		}
+	}
+	r.unheld = slices.DeleteFunc(r.unheld, func(s said) bool { return s.held >= others })
+}
+
+// heldBy is the newest own seq that some device of a person holds.
+func (r *round) heldBy(who Fingerprint) (seq uint64) {
+	if p := r.people[who]; p != nil {
+		for _, d := range p.devices {
+			seq = max(seq, r.holds[d])
+		}
+	}
+	return seq
+}
+
+// pending lists what no other member is known to hold, in the order it was written.
+func (r *round) pending() []Pending {
+	var all []Pending
+	for _, s := range r.unheld {
+		if s.held > 0 {
+			continue
+		}
+		if raw, ok, err := r.c.store.Block(r.tag, s.id); err == nil && ok {
+			if b, err := chain.Parse(raw.Raw); err == nil {
+				for _, m := range r.messages(b) {
+					all = append(all, Pending{Message: m, State: Sent})
+				}
+			}
+		}
+	}
+	for _, d := range r.drafts {
+		all = append(all, Pending{Message: r.waitingMessage(d.Message), State: Waiting})
+	}
+	return all
+}
+
+// waitingMessage is a draft as the front shows it.
+func (r *round) waitingMessage(m chain.Message) Message {
+	return Message{
+		Round: r.tag, ID: m.ID, From: r.author(r.c.self.Key.Device()), Own: true, Text: m.Text, Form: m.Form, Auto: m.Auto,
+		Written: time.UnixMilli(int64(m.Written)),
+	}
+}

@@ -1,0 +1,293 @@
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"opentalk/engine/chain"
+	"opentalk/engine/identity"
+	"opentalk/engine/link"
+)
+
+// peer is a device that there is a link to.
+type peer struct {
+	id      linkID
+	round   *round
+	cred    *identity.Credential
+	address string
+	dialled bool
+	since   time.Time
+
+	ready    bool // its READY has come
+	lacksGen bool // it has said that it lacks genesis
+	stored   bool // it holds this device's first block
+	theirs   bool // its first block is durable here: it may have history
+	shown    bool // the front knows that it is online
+
+	frontier bool              // its whole frontier has come
+	known    map[Device]uint64 // newest seq it is known to hold, per device
+	told     map[Device]uint64 // newest seq it was told of or sent, per device
+	stale    bool              // known may hold what this device lacks
+	ackDue   map[Device]bool   // lines whose progress it is to be told of
+
+	queued  int               // bytes on their way out
+	lagging bool              // more was to be pushed than it took
+	serving []*serving        // what it asked for
+	owes    map[Device]uint64 // what was pushed to it and it has not acknowledged
+	unacked time.Time         // since when it has acknowledged nothing of that; zero if it owes nothing
+
+	heard   time.Time // of anything
+	pinged  time.Time
+	ping    uint64 // nonce of the ping under way, 0 if none
+	rtt     time.Duration
+	request uint64    // the last request made to it
+	asked   time.Time // when, or when it last gave something
+	whole   bool      // everything that it offered has been fetched: it no longer delays signing
+}
+
+func (p *peer) device() Device           { return p.cred.Device() }
+func (p *peer) fingerprint() Fingerprint { return p.cred.Fingerprint() }
+func (p *peer) person() Person           { return p.round.person(p.fingerprint(), p.device()) }
+
+// online reports whether both sides have stored each other's first block: from then on everything is shared.
+func (p *peer) online() bool { return p.theirs && p.stored }
+
+// level reports whether a new block can be pushed to it.
+func (p *peer) level() bool { return p.online() && p.frontier && !p.lagging }
+
+func (p *peer) send(msgs ...link.Message) {
+	for _, m := range msgs {
+		p.queued += weight(m)
+	}
+	p.round.c.do(sendTo{p.id, msgs})
+}
+
+// drop ends the link for a fault, which counts.
+func (p *peer) drop(reason link.Reason, err error) {
+	c := p.round.c
+	c.counts.Dropped++
+	c.log.Warn("dropping a peer", "round", p.round.tag, "device", p.device().Short(), "err", err)
+	p.hangUp(reason, err)
+}
+
+// hangUp ends the link from this side.
+func (p *peer) hangUp(reason link.Reason, err error) {
+	p.round.c.do(hangUp{p.id, reason})
+	p.round.lost(p, err)
+}
+
+func (e linkUp) apply(c *core) {
+	r := c.rounds[e.tag]
+	if r == nil || len(c.peers) >= MaxPeers {
+		c.do(hangUp{e.link, link.ReasonFull})
+		return
+	}
+	p := &peer{
+		id: e.link, round: r, cred: e.cred, address: e.address, dialled: e.dialled, since: c.now, heard: c.now,
+		known: map[Device]uint64{}, told: map[Device]uint64{}, ackDue: map[Device]bool{},
+		owes: map[Device]uint64{},
+	}
+	if e.dialled {
+		r.reached(e.address, p)
+	}
+	if !r.mayKeep(p) {
+		c.do(hangUp{e.link, link.ReasonDuplicate})
+		return
+	}
+	c.peers[p.id], r.peers = p, append(r.peers, p)
+	p.theirs = r.chain != nil && r.holdsFirst(p.device())
+	p.send(link.Ready{HavePubKey: p.theirs, HaveGenesis: r.chain != nil, Clock: c.millis()})
+	if p.theirs {
+		r.sendFrontier(p)
+	}
+	c.wakeAt(c.now.Add(pingEvery))
+	c.wakeAt(c.now.Add(catchUpWait))
+}
+
+// mayKeep settles two links to one device. Of one dialled from either side, the one that the bytewise smaller device
+// dialled stays. Of two dialled from the same side, that side keeps the first; the other side leaves it to them, since the
+// first may be dead without either of the two knowing it here.
+func (r *round) mayKeep(p *peer) bool {
+	self, other := r.c.self.Key.Device(), p.device()
+	for _, old := range r.peers {
+		if old.device() != other {
+			continue
+		}
+		switch {
+		case old.dialled == p.dialled && p.dialled:
+			return false
+		case old.dialled == p.dialled:
+			continue
+		case old.dialled == (bytes.Compare(self[:], other[:]) < 0):
+			return false
+		default:
+			old.hangUp(link.ReasonDuplicate, nil)
+		}
+	}
+	return true
+}
+
+func (e linkDown) apply(c *core) {
+	c.do(hangUp{e.link, link.ReasonDone})
+	if p := c.peers[e.link]; p != nil {
+		p.round.lost(p, e.err)
+	}
+}
+
+func (e written) apply(c *core) {
+	p := c.peers[e.link]
+	if p == nil {
+		return
+	}
+	p.queued -= e.bytes
+	if p.queued >= serveBelow {
+		return
+	}
+	if p.lagging {
+		p.lagging = false
+		p.round.tellNews(p)
+	}
+	p.serve()
+}
+
+// tick looks after one link: whether it lives, and whether it does what was asked of it.
+func (p *peer) tick() {
+	c := p.round.c
+	quiet := c.now.Sub(p.heard)
+	switch {
+	case quiet >= deadAfter:
+		p.hangUp(link.ReasonSlow, errors.New("silent for too long"))
+		return
+	case !p.unacked.IsZero() && c.now.Sub(p.unacked) >= ackTime:
+		p.hangUp(link.ReasonSlow, errors.New("acknowledges nothing"))
+		return
+	case p.round.source == p && c.now.Sub(p.asked) >= ackTime:
+		p.hangUp(link.ReasonSlow, errors.New("does not give what it has"))
+		return
+	case p.ping == 0 && c.now.Sub(p.pinged) >= pingEvery:
+		p.pingNow()
+	}
+	c.wakeAt(c.now.Add(pingEvery))
+	if !p.unacked.IsZero() {
+		c.wakeAt(p.unacked.Add(ackTime))
+	}
+}
+
+func (p *peer) pingNow() {
+	c := p.round.c
+	p.ping, p.pinged = uint64(p.id)<<32|uint64(c.now.Unix()&0xffffffff)|1, c.now
+	p.send(link.Ping{Nonce: p.ping, Clock: c.millis()})
+}
+
+func (e received) apply(c *core) {
+	p := c.peers[e.link]
+	if p == nil {
+		return
+	}
+	p.heard = c.now
+	defer func() {
+		if bug := recover(); bug != nil { // of this device; what set it off came from there
+			p.drop(link.ReasonViolation, fmt.Errorf("panic over %v: %v\n%s", link.KindOf(e.msg), bug, debug.Stack()))
+		}
+	}()
+	switch m := e.msg.(type) {
+	case link.Ready:
+		p.onReady(m)
+	case link.Genesis:
+		p.onGenesis(e.blocks)
+	case link.Blocks:
+		p.onBlocks(m, e.blocks)
+	case link.Ping:
+		p.send(link.Pong{Nonce: m.Nonce, Clock: c.millis()})
+	case link.Pong:
+		p.onPong(m)
+	case link.Frontier:
+		p.onFrontier(m)
+	case link.Ack:
+		p.onAck(m)
+	case link.Addresses:
+		if p.online() {
+			p.onAddresses(m)
+		}
+	case link.Want, link.Fetch:
+		// History is for members whose first block is stored here, nobody else.
+		if p.theirs {
+			p.onRequest(m)
+		}
+	}
+}
+
+func (p *peer) onPong(m link.Pong) {
+	if p.ping == 0 || m.Nonce != p.ping {
+		return
+	}
+	first := p.rtt == 0
+	p.ping, p.rtt = 0, max(p.round.c.now.Sub(p.pinged), time.Microsecond)
+	if first && p.online() {
+		p.tellState(Online)
+	}
+}
+
+func (p *peer) tellState(s PeerState) {
+	p.round.c.tell(PeerEvent{Round: p.round.tag, Person: p.person(), Address: p.address, State: s, RTT: p.rtt})
+}
+
+// onReady answers with what the peer lacks of the first two things: genesis, and this device's first block.
+func (p *peer) onReady(m link.Ready) {
+	if p.ready {
+		p.drop(link.ReasonViolation, errors.New("it says READY twice"))
+		return
+	}
+	p.ready, p.lacksGen = true, !m.HaveGenesis
+	p.stored = m.HavePubKey
+	p.introduce()
+	p.cameOnline()
+}
+
+// introduce sends what the peer needs before it may be given anything else. It is called again when this device itself has
+// just learnt genesis.
+func (p *peer) introduce() {
+	r := p.round
+	if r.chain == nil || !r.member || !p.ready {
+		return
+	}
+	if p.lacksGen {
+		p.lacksGen = false
+		p.send(link.Genesis{Block: r.genesis.Bytes()})
+	}
+	if !p.stored {
+		if first := r.chain.Line(r.c.self.Key.Device()).First; first.ID() != r.chain.Genesis() {
+			p.push(first)
+		}
+	}
+}
+
+// push sends one block and expects an ACK.
+func (p *peer) push(bs ...*chain.Block) {
+	raws := make([][]byte, len(bs))
+	for i, b := range bs {
+		raws[i] = b.Bytes()
+		p.told[b.Author] = max(p.told[b.Author], b.Seq)
+		p.owes[b.Author] = max(p.owes[b.Author], b.Seq)
+	}
+	p.send(link.Blocks{Blocks: raws, Last: true})
+	if p.unacked.IsZero() {
+		p.unacked = p.round.c.now
+		p.round.c.wakeAt(p.unacked.Add(ackTime))
+	}
+}
+
+// cameOnline is called whenever theirs or stored may have become true.
+func (p *peer) cameOnline() {
+	if p.online() && !p.shown {
+		p.shown = true
+		p.round.remember(p)
+		p.tellState(Online)
+		p.pingNow()
+		p.sendRecords()
+		p.round.welcomed()
+	}
+}

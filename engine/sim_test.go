@@ -1,0 +1,539 @@
+package engine
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"opentalk/engine/chain"
+	"opentalk/engine/identity"
+	"opentalk/engine/identity/identitytest"
+	"opentalk/engine/link"
+	"opentalk/engine/store"
+	"opentalk/engine/store/storetest"
+)
+
+var (
+	seedFlag  = flag.Uint64("seed", 0, "run the simulation with this seed alone and print its events")
+	seedsFlag = flag.Int("seeds", 60, "how many seeds the simulation runs")
+)
+
+// sim is a round of real cores on a network, disks and a clock that are made up. One random choice after another decides
+// what happens next; the same seed gives the same run.
+type sim struct {
+	t     *testing.T
+	rnd   *rand.Rand
+	now   time.Time
+	nodes []*node
+	pipes []*pipe
+	links linkID
+	trace bool
+	tag   Tag
+	said  map[MessageID]string // what Send returned for: it must never be lost
+	wall  map[[2]int]bool      // pairs that cannot reach each other
+}
+
+// node is one device. Its store and keyring outlive a crash of its core.
+type node struct {
+	n        int
+	core     *core // nil while it is down
+	keys     *identity.Keyring
+	store    *storetest.Memory
+	disk     []commit
+	accepted []*link.Round
+	skew     time.Duration
+	shown    map[MessageID]int // how often the front was shown it, since the start
+}
+
+// pipe is one direction of a link.
+type pipe struct {
+	from, to     *node
+	fromID, toID linkID
+	queue        []link.Message
+	ended        bool // after the queue the far side sees the end
+}
+
+func newSim(t *testing.T, seed uint64, n int) *sim {
+	s := &sim{
+		t: t, rnd: rand.New(rand.NewPCG(seed, 1)), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), trace: *seedFlag != 0,
+		said: map[MessageID]string{}, wall: map[[2]int]bool{},
+	}
+	for i := range n {
+		nd := &node{n: i, keys: identitytest.Keyring(t, t.TempDir(), i), store: storetest.New()}
+		s.nodes = append(s.nodes, nd)
+		s.start(nd)
+	}
+	return s
+}
+
+func (s *sim) log(format string, args ...any) {
+	if s.trace {
+		s.t.Logf(format, args...)
+	}
+}
+
+func address(n int) string { return fmt.Sprintf("127.0.0.1:%d", 10000+n) }
+
+func (s *sim) start(nd *node) {
+	draw := func(b []byte) {
+		for i := range b {
+			b[i] = byte(s.rnd.Uint32())
+		}
+	}
+	nd.core = newCore(nd.keys, nd.store, fmt.Sprintf("p%d", nd.n), slog.New(slog.DiscardHandler), draw)
+	nd.core.listen, nd.shown = []string{address(nd.n)}, map[MessageID]int{}
+	nd.core.now = s.now.Add(nd.skew)
+	for i := range nd.keys.Rounds {
+		if err := nd.core.restore(&nd.keys.Rounds[i]); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	nd.core.accepts()
+	s.effects(nd, nd.core.effects)
+	s.step(nd, tick{})
+}
+
+func (s *sim) crash(nd *node) {
+	s.log("crash %d", nd.n)
+	nd.core, nd.disk, nd.accepted = nil, nil, nil
+	nd.store = nd.store.Crash()
+	for _, p := range s.pipes {
+		if p.from == nd {
+			p.ended = true
+			if s.rnd.IntN(2) == 0 { // what was under way may still arrive, or a part of it
+				p.queue = p.queue[:s.rnd.IntN(len(p.queue)+1)]
+			}
+		}
+	}
+	s.pipes = slices.DeleteFunc(s.pipes, func(p *pipe) bool { return p.to == nd })
+}
+
+func (s *sim) step(nd *node, ev event) {
+	if nd.core != nil {
+		s.effects(nd, nd.core.step(s.now.Add(nd.skew), ev))
+	}
+}
+
+func (s *sim) effects(nd *node, effects []effect) {
+	for _, ef := range effects {
+		switch ef := ef.(type) {
+		case sendTo:
+			if p := s.out(nd, ef.link); p != nil {
+				p.queue = append(p.queue, ef.msgs...)
+			}
+		case hangUp:
+			if p := s.out(nd, ef.link); p != nil {
+				p.ended = true
+			}
+			s.pipes = slices.DeleteFunc(s.pipes, func(p *pipe) bool { return p.to == nd && p.toID == ef.link })
+		case commit:
+			nd.disk = append(nd.disk, ef)
+		case accept:
+			nd.accepted = ef.rounds
+		case dial:
+			s.dial(nd, ef)
+		case emit:
+			if m, ok := ef.Event.(MessageEvent); ok {
+				nd.shown[m.Message.ID]++
+			}
+			if e, ok := ef.Event.(ErrorEvent); ok {
+				s.t.Fatalf("node %d: %v", nd.n, e.Err)
+			}
+		}
+	}
+}
+
+func (s *sim) out(nd *node, id linkID) *pipe {
+	for _, p := range s.pipes {
+		if p.from == nd && p.fromID == id && !p.ended {
+			return p
+		}
+	}
+	return nil
+}
+
+func (s *sim) dial(nd *node, d dial) {
+	var to *node
+	for _, o := range s.nodes {
+		if address(o.n) == d.address {
+			to = o
+		}
+	}
+	fail := func(err error) { s.later(nd, dialFailed{d.round.Tag(), d.address, err}) }
+	switch {
+	case to == nil || to.core == nil || s.wall[pair(nd, to)]:
+		fail(ErrRefused)
+	case to == nd:
+		fail(link.ErrSelf)
+	case !slices.ContainsFunc(to.accepted, func(r *link.Round) bool { return r.Tag() == d.round.Tag() }):
+		fail(ErrWrongRound)
+	case !d.want.IsZero() && d.want != to.keys.Credential.Fingerprint():
+		fail(link.ErrRefused)
+	default:
+		s.links += 2
+		there, back := s.links, s.links-1
+		s.log("link %d → %d", nd.n, to.n)
+		s.pipes = append(s.pipes,
+			&pipe{from: nd, to: to, fromID: back, toID: there}, &pipe{from: to, to: nd, fromID: there, toID: back})
+		s.later(nd, linkUp{link: back, tag: d.round.Tag(), cred: to.keys.Credential, address: d.address, dialled: true})
+		s.later(to, linkUp{link: there, tag: d.round.Tag(), cred: nd.keys.Credential, address: address(nd.n)})
+	}
+}
+
+func pair(a, b *node) [2]int { return [2]int{min(a.n, b.n), max(a.n, b.n)} }
+
+// later delivers an event as if through a message, after the step under way.
+func (s *sim) later(nd *node, ev event) {
+	s.pipes = append(s.pipes, &pipe{to: nd, queue: []link.Message{internal{Message: link.Ping{}, ev: ev}}, ended: true, toID: 0})
+}
+
+// internal is an event of the driver in the queue of a pipe.
+type internal struct {
+	link.Message
+	ev event
+}
+
+// choices are all that can happen next.
+func (s *sim) choices() []func() {
+	var all []func()
+	ready := map[[2]any]bool{} // links whose linkUp has not been delivered wait for it
+	for _, p := range s.pipes {
+		if len(p.queue) > 0 {
+			if in, ok := p.queue[0].(internal); ok {
+				if up, ok := in.ev.(linkUp); ok {
+					ready[[2]any{p.to, up.link}] = true
+				}
+			}
+		}
+	}
+	for _, p := range s.pipes {
+		if ready[[2]any{p.to, p.toID}] {
+			continue
+		}
+		if len(p.queue) > 0 {
+			all = append(all, func() { s.deliver(p) })
+		} else if p.ended {
+			all = append(all, func() { s.remove(p); s.step(p.to, linkDown{p.toID, errors.New("cut")}) })
+		}
+	}
+	for _, nd := range s.nodes {
+		if len(nd.disk) > 0 {
+			all = append(all, func() {
+				batch := nd.disk[0]
+				nd.disk = nd.disk[1:]
+				s.step(nd, committed{nd.store.Write(batch.apply)})
+			})
+		}
+	}
+	return all
+}
+
+func (s *sim) remove(p *pipe) {
+	s.pipes = slices.DeleteFunc(s.pipes, func(o *pipe) bool { return o == p })
+}
+
+func (s *sim) deliver(p *pipe) {
+	msg := p.queue[0]
+	p.queue = p.queue[1:]
+	if in, ok := msg.(internal); ok {
+		s.remove(p)
+		s.step(p.to, in.ev)
+		return
+	}
+	raw, err := link.Encode(msg)
+	if err == nil {
+		msg, err = link.Decode(raw)
+	}
+	if err != nil {
+		s.t.Fatalf("message %T: %v", msg, err)
+	}
+	blocks, err := blocksIn(msg)
+	if err != nil {
+		s.t.Fatalf("node %d sent a bad block: %v", p.from.n, err)
+	}
+	s.log("%d → %d %v", p.from.n, p.to.n, link.KindOf(msg))
+	s.step(p.from, written{p.fromID, weight(msg)})
+	s.step(p.to, received{link: p.toID, msg: msg, blocks: blocks})
+}
+
+// settle lets everything happen that can, and the clock go on, for a while.
+func (s *sim) settle(forHowLong time.Duration) {
+	for end := s.now.Add(forHowLong); ; {
+		for range 200_000 {
+			all := s.choices()
+			if len(all) == 0 {
+				break
+			}
+			all[s.rnd.IntN(len(all))]()
+		}
+		if !s.tick(end) {
+			return
+		}
+	}
+}
+
+// tick moves the clock to the next thing that somebody waits for, if that is before end.
+func (s *sim) tick(end time.Time) bool {
+	var next *node
+	for _, nd := range s.nodes {
+		if nd.core != nil && !nd.core.wake.IsZero() &&
+			(next == nil || nd.core.wake.Add(-nd.skew).Before(next.core.wake.Add(-next.skew))) {
+			next = nd
+		}
+	}
+	if next == nil || next.core.wake.Add(-next.skew).After(end) {
+		return false
+	}
+	if at := next.core.wake.Add(-next.skew); at.After(s.now) {
+		s.now = at
+	}
+	s.step(next, tick{})
+	return true
+}
+
+// found makes node 0 begin a round, and join makes another enter it through node via.
+func (s *sim) found() {
+	s.step(s.nodes[0], call(func(c *core) {
+		c.found("friends", func(r Round, err error) {
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			s.tag = r.Tag
+		})
+	}))
+	s.settle(time.Second)
+}
+
+func (s *sim) join(n, via int) {
+	inv := Invite{
+		Want: s.nodes[via].keys.Credential.Fingerprint(), Addresses: []string{address(via)},
+		id: s.nodes[0].core.rounds[s.tag].id,
+	}
+	s.step(s.nodes[n], call(func(c *core) {
+		c.joinRound(inv, func(_ Round, err error) {
+			if err != nil {
+				s.t.Errorf("node %d joins: %v", n, err)
+			}
+		})
+	}))
+}
+
+func (s *sim) say(nd *node, text string) {
+	if nd.core == nil || nd.core.rounds[s.tag] == nil || nd.core.rounds[s.tag].chain == nil {
+		return
+	}
+	s.step(nd, call(func(c *core) {
+		c.rounds[s.tag].say(text, Plain, false, func(id MessageID, err error) {
+			if err != nil {
+				s.t.Errorf("node %d says %q: %v", nd.n, text, err)
+			}
+			s.said[id] = text
+		})
+	}))
+}
+
+// heal brings everybody back and waits until nothing more happens.
+func (s *sim) heal() {
+	clear(s.wall)
+	for _, nd := range s.nodes {
+		if nd.core == nil {
+			s.start(nd)
+		}
+	}
+	s.settle(15 * time.Minute)
+}
+
+// agree checks that all hold the same, in the same order, and everything that was ever acknowledged, once.
+func (s *sim) agree() {
+	s.t.Helper()
+	var first []string
+	for i, nd := range s.nodes {
+		r := nd.core.rounds[s.tag]
+		var ids []string
+		seen := map[MessageID]int{}
+		for at := store.End; ; {
+			blocks, err := nd.store.Before(s.tag, at, store.Limit{})
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			if len(blocks) == 0 {
+				break
+			}
+			for _, raw := range blocks {
+				b, err := chain.Parse(raw.Raw)
+				if err != nil {
+					s.t.Fatal(err)
+				}
+				ids = append(ids, b.ID().Short())
+				for _, m := range r.messages(b) {
+					seen[m.ID]++
+				}
+			}
+			at = blocks[len(blocks)-1].Position()
+		}
+		for id, text := range s.said {
+			if seen[id] != 1 {
+				s.t.Errorf("node %d holds %q %d times", i, text, seen[id])
+			}
+		}
+		for _, n := range nd.shown {
+			if n > 1 {
+				s.t.Errorf("node %d showed a message %d times", i, n)
+			}
+		}
+		for _, d := range r.chain.Devices() {
+			if f := r.chain.Line(d).Fork; f != nil {
+				s.t.Errorf("node %d sees a fork of %s at %d", i, d.Short(), f.Seq)
+			}
+		}
+		if heads := r.chain.Heads(); len(heads) > len(s.nodes) {
+			s.t.Errorf("node %d has %d heads", i, len(heads))
+		}
+		if len(r.drafts) > 0 {
+			s.t.Errorf("node %d still has %d messages in its outbox", i, len(r.drafts))
+		}
+		if i == 0 {
+			first = ids
+		} else if !slices.Equal(first, ids) {
+			s.t.Errorf("node %d has %d blocks, node 0 %d, or in another order", i, len(ids), len(first))
+		}
+	}
+}
+
+// TestConvergence is I1, I3, I5 and I6: members that crash, restart, lose links and write while apart all end with the same
+// blocks in the same order; what was acknowledged to its author is there once; nobody forks.
+func TestConvergence(t *testing.T) {
+	seeds := slices.Collect(func(yield func(uint64) bool) {
+		for i := range *seedsFlag {
+			if !yield(uint64(i + 1)) {
+				return
+			}
+		}
+	})
+	if *seedFlag != 0 {
+		seeds = []uint64{*seedFlag}
+	}
+	for _, seed := range seeds {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { converge(t, seed) })
+	}
+}
+
+func converge(t *testing.T, seed uint64) {
+	s := newSim(t, seed, 2+int(seed%4))
+	s.found()
+	for n := 1; n < len(s.nodes); n++ {
+		s.join(n, s.rnd.IntN(n))
+		s.settle(time.Second)
+	}
+	for i := range 60 {
+		nd := s.nodes[s.rnd.IntN(len(s.nodes))]
+		switch p := s.rnd.IntN(20); {
+		case p < 10:
+			s.say(nd, fmt.Sprintf("message %d of %d", i, nd.n))
+		case p < 12 && nd.core != nil:
+			s.crash(nd)
+		case p < 15 && nd.core == nil:
+			s.start(nd)
+		case p < 16:
+			other := s.nodes[s.rnd.IntN(len(s.nodes))]
+			s.wall[pair(nd, other)] = !s.wall[pair(nd, other)]
+			for _, p := range s.pipes {
+				if p.from != nil && pair(p.from, p.to) == pair(nd, other) {
+					p.ended = true
+				}
+			}
+		case p < 17:
+			s.settle(time.Duration(s.rnd.IntN(int(time.Minute))))
+		}
+		for range s.rnd.IntN(20) {
+			if all := s.choices(); len(all) > 0 {
+				all[s.rnd.IntN(len(all))]()
+			}
+		}
+	}
+	s.heal()
+	s.agree()
+	if t.Failed() {
+		t.Logf("seed %d, %d nodes: %s", seed, len(s.nodes), strings.Join(slices.Sorted(maps.Values(s.said)), ", "))
+	}
+}
+
+// TestRelay: members that cannot reach each other have everything through a third, what came while one of them was away
+// too.
+func TestRelay(t *testing.T) {
+	s := newSim(t, 7, 3)
+	s.wall[[2]int{0, 2}] = true
+	s.found()
+	s.join(1, 0)
+	s.settle(time.Second)
+	s.join(2, 1)
+	s.settle(time.Second)
+	for _, nd := range s.nodes {
+		s.say(nd, fmt.Sprintf("%d is here", nd.n))
+	}
+	s.settle(5 * time.Second)
+	s.agree()
+	s.crash(s.nodes[1])
+	s.say(s.nodes[0], "written alone")
+	s.say(s.nodes[2], "written alone, too")
+	s.settle(time.Minute)
+	s.start(s.nodes[1])
+	s.settle(10 * time.Minute)
+	s.agree()
+}
+
+// TestT13RestoredBackup: a device that comes back with an old copy of its store, or with none, takes its own later blocks
+// from whoever is reachable before it writes, and so does not fork itself.
+func TestT13RestoredBackup(t *testing.T) {
+	for name, backup := range map[string]func(*storetest.Memory) *storetest.Memory{
+		"old copy": (*storetest.Memory).Copy,
+		"nothing":  func(*storetest.Memory) *storetest.Memory { return storetest.New() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSim(t, 11, 2)
+			s.found()
+			s.join(1, 0)
+			s.settle(time.Second)
+			s.say(s.nodes[1], "before the backup")
+			s.settle(time.Second)
+			old := backup(s.nodes[1].store)
+			for i := range 5 {
+				s.say(s.nodes[1], fmt.Sprintf("after the backup, %d", i))
+				s.settle(time.Second)
+			}
+			s.crash(s.nodes[1])
+			s.nodes[1].store = old
+			if name == "nothing" { // nor an address book: the other comes and finds it
+				s.crash(s.nodes[0])
+				s.start(s.nodes[0])
+			}
+			s.start(s.nodes[1])
+			s.say(s.nodes[1], "at once after the restore")
+			s.settle(time.Hour)
+			s.agree()
+		})
+	}
+}
+
+// TestT14Clocks: members whose clocks are years apart agree all the same.
+func TestT14Clocks(t *testing.T) {
+	s := newSim(t, 13, 3)
+	s.nodes[1].skew, s.nodes[2].skew = 10*365*24*time.Hour, -10*365*24*time.Hour
+	s.found()
+	s.join(1, 0)
+	s.settle(time.Second)
+	s.join(2, 0)
+	s.settle(time.Second)
+	for i := range 9 {
+		s.say(s.nodes[i%3], fmt.Sprint("message ", i))
+		s.settle(time.Second)
+	}
+	s.agree()
+}

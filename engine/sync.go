@@ -1,0 +1,350 @@
+package engine
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"opentalk/engine/chain"
+	"opentalk/engine/link"
+	"opentalk/engine/store"
+)
+
+// How two devices come to hold the same blocks. LINK 6.
+//
+// Each tells the other its frontier. Whoever lacks something asks for it, from one peer at a time, and takes it in
+// canonical order, so that every block's edges come before it. What is new after that is pushed to everyone who is level,
+// and an ACK tells how far a peer has it on its disk; an ACK is a piece of a frontier, so a peer that falls behind or comes
+// from elsewhere catches up by the same rule.
+
+// onGenesis takes in the block that a newcomer asked for by its READY.
+func (p *peer) onGenesis(blocks []*chain.Block) {
+	r := p.round
+	if r.chain != nil || len(blocks) != 1 {
+		return // it came twice, from two members
+	}
+	if err := r.begin(blocks[0]); err != nil {
+		p.drop(link.ReasonBlock, err)
+		return
+	}
+	if err := r.keep(); err != nil {
+		r.abandon(err)
+		return
+	}
+	r.enrol(nil)
+	if err := r.introduceSelf(); err != nil {
+		r.abandon(err)
+		return
+	}
+	r.c.settled(func() {
+		for _, p := range r.peers {
+			if r.member && r.holdsFirst(p.device()) {
+				p.acknowledge(p.device())
+				p.meet()
+			}
+		}
+	})
+}
+
+// meet is called when the peer's first block is durable here: from now on it may have history.
+func (p *peer) meet() {
+	if !p.theirs {
+		p.theirs = true
+		p.round.sendFrontier(p)
+		p.cameOnline()
+	}
+}
+
+// sendFrontier tells a peer the whole of what is durable here.
+func (r *round) sendFrontier(p *peer) {
+	entries := make([]link.Entry, 0, len(r.durable))
+	for _, at := range ordered(r.durable, compareDevices) {
+		entries = append(entries, entryOf(at))
+		p.told[at.Author] = max(p.told[at.Author], at.Seq)
+	}
+	for len(entries) > link.MaxEntries {
+		p.send(link.Frontier{Entries: entries[:link.MaxEntries]})
+		entries = entries[link.MaxEntries:]
+	}
+	p.send(link.Frontier{Entries: entries, Last: true})
+}
+
+func entryOf(at chain.Place) link.Entry {
+	return link.Entry{Device: at.Author, Seq: at.Seq, ID: at.ID}
+}
+
+func (p *peer) onFrontier(m link.Frontier) {
+	p.learn(m.Entries)
+	if m.Last && !p.frontier {
+		p.frontier = true
+		if p.theirs {
+			p.round.tellNews(p)
+		}
+	}
+}
+
+func (p *peer) onAck(m link.Ack) {
+	if !p.unacked.IsZero() {
+		p.unacked = p.round.c.now
+	}
+	p.learn(m.Entries)
+	if len(p.owes) == 0 {
+		p.unacked = time.Time{}
+	}
+}
+
+// learn notes what a peer holds.
+func (p *peer) learn(entries []link.Entry) {
+	r, self := p.round, p.round.c.self.Key.Device()
+	for _, e := range entries {
+		p.known[e.Device] = max(p.known[e.Device], e.Seq)
+		if e.Seq >= p.owes[e.Device] {
+			delete(p.owes, e.Device)
+		}
+		if e.Device == self {
+			if !p.stored {
+				p.stored = true
+				p.cameOnline()
+			}
+			r.holdsUpTo(p.device(), e.Seq)
+		}
+	}
+	p.stale = true
+}
+
+// tellNews lets a peer know of whatever has become durable since it was last told, and so lets it ask.
+func (r *round) tellNews(p *peer) {
+	var entries []link.Entry
+	for d, at := range ordered(r.durable, compareDevices) {
+		if at.Seq > p.told[d] && at.Seq > p.known[d] {
+			entries = append(entries, entryOf(at))
+			p.told[d] = at.Seq
+		}
+	}
+	p.ack(entries)
+}
+
+// ack sends entries in as many messages as they take.
+func (p *peer) ack(entries []link.Entry) {
+	for len(entries) > 0 {
+		n := min(len(entries), link.MaxEntries)
+		p.send(link.Ack{Entries: entries[:n]})
+		entries = entries[n:]
+	}
+}
+
+// acknowledge notes that the peer is to be told how far a line is durable, at the end of the step.
+func (p *peer) acknowledge(d Device) { p.ackDue[d] = true }
+
+func (p *peer) sendAcks() {
+	if len(p.ackDue) == 0 {
+		return
+	}
+	entries := make([]link.Entry, 0, len(p.ackDue))
+	for d := range ordered(p.ackDue, compareDevices) {
+		if at, ok := p.round.durable[d]; ok {
+			entries = append(entries, entryOf(at))
+			p.told[d] = max(p.told[d], at.Seq)
+			delete(p.ackDue, d)
+		}
+	}
+	p.ack(entries)
+}
+
+// catchUp asks one peer for what it has and this device lacks, if it is not asking already.
+func (r *round) catchUp() {
+	if r.source != nil || !r.member {
+		return
+	}
+	for _, p := range r.peers {
+		if !p.online() || !p.frontier || !p.stale {
+			continue
+		}
+		ranges := r.missing(p)
+		if len(ranges) == 0 {
+			p.stale, p.whole = false, true
+			continue
+		}
+		p.request++
+		p.asked, r.source = r.c.now, p
+		r.c.wakeAt(r.c.now.Add(ackTime))
+		p.send(link.Want{Request: p.request, Ranges: ranges})
+		return
+	}
+}
+
+// missing lists what p has beyond the ends of the lines here.
+func (r *round) missing(p *peer) []link.Range {
+	var ranges []link.Range
+	for d, seq := range ordered(p.known, compareDevices) {
+		from := uint64(0)
+		if line := r.chain.Line(d); line != nil {
+			from = line.Newest.Seq + 1
+		}
+		if from <= seq && len(ranges) < link.MaxRanges {
+			ranges = append(ranges, link.Range{Device: d, From: from, To: seq})
+		}
+	}
+	return ranges
+}
+
+func (p *peer) onBlocks(m link.Blocks, blocks []*chain.Block) {
+	r := p.round
+	if r.chain == nil {
+		return
+	}
+	before := r.blocks
+	for _, b := range blocks {
+		if !p.theirs && (b.Seq != 0 || b.Author != p.device()) {
+			continue // it may show who it is, and nothing else yet
+		}
+		if err := r.admit(p, b, m.Request == 0); err != nil {
+			var f *chain.Fault
+			if errors.As(err, &f) {
+				p.drop(link.ReasonBlock, err)
+			} else {
+				p.hangUp(link.ReasonDone, err)
+				r.c.tell(ErrorEvent{Round: r.tag, Err: err})
+			}
+			return
+		}
+	}
+	if r.source != p || m.Request != p.request {
+		return
+	}
+	p.asked = r.c.now
+	if !m.Last {
+		r.progress(p)
+		return
+	}
+	r.source = nil
+	if r.blocks == before && len(r.missing(p)) > 0 {
+		p.stale, p.whole = false, true // it gives nothing more, whatever it said
+	}
+	r.caughtUp(p)
+}
+
+// caughtUp tells the others what came from one of them.
+func (r *round) caughtUp(from *peer) {
+	r.c.settled(func() {
+		for _, p := range r.peers {
+			if p != from && p.level() {
+				r.tellNews(p)
+			}
+		}
+	})
+}
+
+func (r *round) progress(p *peer) {
+	total := 0
+	for d, seq := range p.known {
+		from := uint64(0)
+		if line := r.chain.Line(d); line != nil {
+			from = line.Newest.Seq + 1
+		}
+		if seq >= from {
+			total += int(seq - from + 1)
+		}
+	}
+	r.c.tell(ProgressEvent{Round: r.tag, What: "catching up", Done: r.blocks, Total: r.blocks + total})
+}
+
+// admit judges a block from a peer and takes it in, with whatever waited for it. The error is a [*chain.Fault] or one of
+// this device.
+func (r *round) admit(p *peer, b *chain.Block, pushed bool) error {
+	for queue := []orphan{{from: p.id, block: b}}; len(queue) > 0; queue = queue[1:] {
+		from, b := r.c.peers[queue[0].from], queue[0].block
+		if from == nil || from.round != r {
+			continue
+		}
+		from.known[b.Author] = max(from.known[b.Author], b.Seq)
+		if _, ok, err := r.entry(b.ID()); err != nil {
+			return err
+		} else if ok {
+			from.acknowledge(b.Author)
+			continue
+		}
+		missing, err := r.chain.Check(b)
+		switch {
+		case err != nil && from != p:
+			from.drop(link.ReasonBlock, err)
+		case err != nil:
+			return err
+		case len(missing) > 0:
+			r.setAside(from, b, missing)
+		default:
+			if err := r.take(from, b, pushed); err != nil {
+				return err
+			}
+			queue = append(queue, r.orphans.freed(b.ID())...)
+		}
+	}
+	return nil
+}
+
+// setAside keeps a block until its edges come, and asks for them unless catching up will bring them.
+func (r *round) setAside(p *peer, b *chain.Block, missing []chain.ID) {
+	r.c.counts.Orphans++
+	if !r.orphans.keep(p.id, b, missing, r.c.now) || r.source != nil {
+		return
+	}
+	ids := make([][32]byte, len(missing))
+	for i, id := range missing {
+		ids[i] = id
+	}
+	p.request++
+	p.send(link.Fetch{Request: p.request, IDs: ids})
+}
+
+// take adds a block that holds, shows it, and answers for it once it is durable.
+func (r *round) take(p *peer, b *chain.Block, pushed bool) error {
+	r.noteFork(b)
+	r.show(b, pushed)
+	return r.add(b, nil, func(err error) {
+		if err != nil {
+			return
+		}
+		if r.c.peers[p.id] == p {
+			p.acknowledge(b.Author)
+			if b.Seq == 0 && b.Author == p.device() {
+				p.meet()
+			}
+		}
+		if !pushed {
+			return // told to the others when the whole has come
+		}
+		for _, other := range r.peers {
+			if other != p && other.level() && other.known[b.Author] < b.Seq {
+				r.pushTo(other, b)
+			}
+		}
+	})
+}
+
+// pushTo sends a new block, or leaves it to catching up where too much waits already.
+func (r *round) pushTo(p *peer, b *chain.Block) {
+	if p.queued > sendQueue {
+		p.lagging = true
+		return
+	}
+	p.push(b)
+}
+
+// noteFork flags an author who signed two blocks of one seq.
+func (r *round) noteFork(b *chain.Block) {
+	line := r.chain.Line(b.Author)
+	if line == nil || b.Seq > line.Newest.Seq || line.Fork != nil {
+		return
+	}
+	other := line.Newest.ID
+	if b.Seq < line.Newest.Seq && r.kept {
+		blocks, err := r.c.store.Line(r.tag, b.Author, b.Seq, b.Seq, store.Limit{Blocks: 1})
+		if err != nil || len(blocks) == 0 {
+			return
+		}
+		other = blocks[0].ID
+	}
+	r.chain.Flag(b.Author, chain.Fork{Seq: b.Seq, A: other, B: b.ID()})
+	who := r.person(line.Credential.Fingerprint(), b.Author)
+	r.c.tell(NoticeEvent{Text: "a device of " + who.Name + " has written two histories: it signed two blocks with number " + strconv.FormatUint(b.Seq, 10)})
+}
