@@ -1,0 +1,132 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// floors says which packages each package of the house may import besides the standard library and other modules.
+// Imports only ever point down.
+var floors = map[string][]string{
+	"opentalk":                              {"shell", "engine"},
+	"opentalk/shell":                        {"shell/line", "shell/term", "engine", "plugins", "plugins/hook"},
+	"opentalk/shell/line":                   {"shell/term"},
+	"opentalk/shell/line/linetest":          {"shell/line", "shell/term"},
+	"opentalk/shell/term":                   {},
+	"opentalk/engine":                       {"engine/chain", "engine/link", "engine/seal", "engine/store", "engine/socket", "engine/identity"},
+	"opentalk/engine/chain":                 {"engine/identity"},
+	"opentalk/engine/link":                  {"engine/identity"},
+	"opentalk/engine/seal":                  {"engine/identity"},
+	"opentalk/engine/store":                 {"engine/identity"},
+	"opentalk/engine/store/storetest":       {"engine/store", "engine/identity"},
+	"opentalk/engine/socket":                {},
+	"opentalk/engine/identity":              {},
+	"opentalk/engine/identity/identitytest": {"engine/identity"},
+	"opentalk/examples/demo":                {},
+}
+
+// packages are the folders with Go code and the import path of each.
+func packages(t *testing.T) map[string]string {
+	t.Helper()
+	dirs := map[string]string{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			if d != nil && (strings.HasPrefix(d.Name(), ".") && path != "." || d.Name() == "testdata") {
+				return fs.SkipDir
+			}
+			return err
+		}
+		if strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+			dir := filepath.ToSlash(filepath.Dir(path))
+			dirs[filepath.Dir(path)] = strings.TrimSuffix("opentalk/"+dir, "/.")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dirs
+}
+
+// TestImportsPointDown reads the imports of every file, and every package must have its place in the house.
+func TestImportsPointDown(t *testing.T) {
+	for dir, path := range packages(t) {
+		below, ok := floors[path]
+		if !ok {
+			t.Errorf("package %s has no floor", path)
+			continue
+		}
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, imp := range f.Imports {
+				to := strings.Trim(imp.Path.Value, `"`)
+				if rest, ours := strings.CutPrefix(to, "opentalk/"); ours && !slices.Contains(below, rest) {
+					t.Errorf("%s imports %s, which is not below %s", file, to, path)
+				}
+			}
+		}
+	}
+}
+
+// TestWhatThePackagesLink looks at what the linker would see: a parser can be deceived, and other modules import, too.
+func TestWhatThePackagesLink(t *testing.T) {
+	for pkg, banned := range map[string][]string{
+		"./engine":       {"opentalk/shell", "opentalk/plugins", "opentalk/scripts", "github.com/chzyer/readline"},
+		"./engine/chain": {"os/exec", "net/http", "opentalk/engine/store", "opentalk/engine/link"},
+		"./shell/term":   {"opentalk/engine", "net"},
+		".":              {"testing", "opentalk/engine/identity/identitytest", "opentalk/engine/store/storetest", "net/http"},
+	} {
+		out, err := exec.Command("go", "list", "-deps", pkg).Output()
+		if err != nil {
+			t.Fatalf("go list -deps %s: %v", pkg, err)
+		}
+		deps := strings.Fields(string(out))
+		for _, b := range banned {
+			if slices.Contains(deps, b) {
+				t.Errorf("%s links %s", pkg, b)
+			}
+		}
+	}
+}
+
+// TestEveryPackageSaysItsPlace: a package has one comment, in one file, of more than a line.
+func TestEveryPackageSaysItsPlace(t *testing.T) {
+	for dir, path := range packages(t) {
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var comments []string
+		for _, file := range files {
+			f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments|parser.PackageClauseOnly)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.Doc != nil && !strings.HasSuffix(file, "_test.go") {
+				comments = append(comments, f.Doc.Text())
+			}
+		}
+		switch {
+		case len(comments) != 1:
+			t.Errorf("%s has %d package comments", path, len(comments))
+		case strings.Count(comments[0], "\n") < 2:
+			t.Errorf("%s hardly says what it is: %q", path, comments[0])
+		}
+	}
+}

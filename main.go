@@ -1,0 +1,60 @@
+// Opentalk is a group chat for the terminal that needs no server.
+//
+// This package only puts the parts together: flags and files are read, the screen is kept and lines are run by package
+// shell; rounds, keys and links are package engine's.
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"opentalk/engine"
+	"opentalk/shell"
+)
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// run returns the exit status.
+func run(args []string) int {
+	opts, err := shell.Parse(args)
+	if err != nil {
+		return shell.Refuse(os.Stderr, err)
+	}
+	if text, done := opts.Answer(); done {
+		fmt.Print(text)
+		return 0
+	}
+	noCoreDumps()
+	streams := shell.Standard()
+	front, err := shell.New(opts, streams)
+	if err != nil {
+		return streams.Fail(opts, err)
+	}
+	defer front.Close()
+	ending := signals()
+	chat, err := engine.Open(front.EngineConfig())
+	if err != nil {
+		return front.Fail(err)
+	}
+	defer chat.Close()
+	return front.Run(chat, ending)
+}
+
+// signals gives the first signal that is to end the program. A second one ends it at once, whatever it is doing.
+func signals() <-chan os.Signal {
+	all := make(chan os.Signal, 2)
+	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(sig) { // under nohup, or in the background of a script
+			signal.Notify(all, sig)
+		}
+	}
+	first := make(chan os.Signal, 1)
+	go func() {
+		first <- <-all
+		<-all
+		os.Exit(130)
+	}()
+	return first
+}

@@ -1,0 +1,80 @@
+package shell
+
+import (
+	"strings"
+
+	"opentalk/shell/term"
+)
+
+func shellCommands() []command {
+	return []command{
+		{name: "status", run: runStatus,
+			help: "tells who you are, where you listen, and how things are"},
+		{name: "help", args: "[COMMAND]", max: 1, run: runHelp, complete: names.ofCommands,
+			help: "lists the commands, or explains one", example: "/help join"},
+		{name: "clear", run: runClear,
+			help: "empties the screen"},
+		{name: "quit", run: runQuit,
+			help: "leaves; messages that wait are kept and sent next time"},
+	}
+}
+
+func runStatus(c *call) error {
+	st, err := c.Status()
+	if err != nil {
+		return err
+	}
+	t := table{}
+	t.row(term.Literal("you"), c.look.name(st.Handle, st.Fingerprint))
+	t.row(term.Literal("fingerprint"), term.CleanLine(st.Fingerprint.String()))
+	t.row(term.Literal("device"), term.CleanLine(st.Device.String()))
+	listen := term.Literal("nowhere")
+	if len(st.Listen) > 0 {
+		listen = term.CleanLine(strings.Join(st.Listen, ", "))
+	}
+	t.row(term.Literal("listening"), listen)
+	for _, r := range st.Rounds {
+		t.row(term.Literal("round"), term.Sprintf("%s: %s, %d online, %s, %d waiting",
+			r.Name, count(r.Members, "member"), r.Online, count(r.Blocks, "block"), r.Waiting))
+	}
+	t.row(term.Literal("home"), term.CleanLine(st.Dir))
+	t.row(term.Literal("log"), term.CleanLine(c.look.log))
+	t.row(term.Literal("this run"), counters(st))
+	if st.Problem != nil {
+		t.row(term.Literal("problem"), term.CleanLine(redact(st.Problem.Error())))
+	}
+	c.say(t.lines()...)
+	return nil
+}
+
+func runHelp(c *call) error {
+	if len(c.args) == 0 {
+		t := table{}
+		for _, cmd := range commands() {
+			t.row(term.CleanLine(cmd.usage()), term.CleanLine(cmd.help))
+		}
+		c.say(t.lines()...)
+		c.say(term.Literal("a line without a slash is a message; //text sends text that begins with a slash"))
+		return nil
+	}
+	name := strings.TrimPrefix(c.args[0], "/")
+	cmd := lookup(name)
+	if cmd == nil {
+		return unknownCommand(name)
+	}
+	c.say(term.Sprintf("%s  %s", cmd.usage(), cmd.help))
+	if cmd.example != "" {
+		c.say(term.Sprintf("for example: %s", cmd.example))
+	}
+	return nil
+}
+
+func runClear(c *call) error {
+	c.then = func(s *Shell) { s.view.clear() }
+	return nil
+}
+
+func runQuit(c *call) error {
+	c.then = func(s *Shell) { s.leave() }
+	return nil
+}

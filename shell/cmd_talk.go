@@ -1,0 +1,89 @@
+package shell
+
+import (
+	"opentalk/engine"
+	"opentalk/shell/term"
+)
+
+// maxHistory is what /history shows at most: more is for an export.
+const maxHistory = engine.MaxHistory
+
+func talkCommands() []command {
+	return []command{
+		{name: "send", args: "TEXT", min: 1, max: 1, text: true, run: runSend,
+			help: "sends a message, as does a line without a slash", example: "/send hello"},
+		{name: "me", args: "TEXT", min: 1, max: 1, text: true, run: runMe,
+			help: "tells what you do", example: "/me waves"},
+		{name: "history", args: "[N]", max: 1, run: runHistory,
+			help: "shows the last N messages, 20 if N is left out", example: "/history 100"},
+		{name: "pending", run: runPending,
+			help: "lists your messages that nobody else holds yet"},
+	}
+}
+
+func runSend(c *call) error { return send(c, engine.Plain) }
+func runMe(c *call) error   { return send(c, engine.Action) }
+
+func send(c *call, form engine.Form) error {
+	round, err := c.current()
+	if err != nil {
+		return err
+	}
+	c.sent, err = c.Send(round.Tag, c.args[0], form, false)
+	return err
+}
+
+func runHistory(c *call) error {
+	round, err := c.current()
+	if err != nil {
+		return err
+	}
+	n := 20
+	if len(c.args) > 0 {
+		if n, err = number(c.args[0], maxHistory); err != nil {
+			return err
+		}
+	}
+	messages, err := c.History(round.Tag, engine.Position{}, n)
+	if err != nil {
+		return err
+	}
+	if len(messages) == 0 {
+		c.say(term.Literal("nothing has been said here yet"))
+	}
+	days := c.look.days()
+	for _, m := range messages {
+		c.say(days.before(m)...)
+		c.say(c.look.message(m, term.Text{}))
+	}
+	return nil
+}
+
+func runPending(c *call) error {
+	round, err := c.current()
+	if err != nil {
+		return err
+	}
+	pending, err := c.Pending(round.Tag)
+	if err != nil {
+		return err
+	}
+	if len(pending) == 0 {
+		c.say(term.Literal("nothing waits: every message of yours is held by somebody"))
+	}
+	for _, p := range pending {
+		c.say(c.look.message(p.Message, stateNote(p.State)))
+	}
+	return nil
+}
+
+// stateNote is what is put behind an own message that nobody holds yet.
+func stateNote(s engine.State) term.Text {
+	switch s {
+	case engine.Waiting:
+		return dim(term.Literal("  (waiting: nobody online)"))
+	case engine.Failed:
+		return dim(term.Literal("  (not sent)"))
+	}
+	return dim(term.Literal("  (sent, held by nobody yet)"))
+}

@@ -1,0 +1,147 @@
+package shell
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"opentalk/engine"
+	"opentalk/shell/term"
+)
+
+// command is one entry of the table that parsing, arity errors, /help, completion and the line history are made of.
+type command struct {
+	name     string // without the slash
+	args     string // as in usage: "NAME | ADDRESS ID"
+	help     string
+	example  string
+	min, max int  // arguments
+	text     bool // everything behind the name is one argument, as it stands
+	secret   bool // its arguments are kept in no history and are refused as an argument of the program
+	long     bool // others may run meanwhile where a person types
+	complete func(names) []string
+	run      func(*call) error
+}
+
+// commands is the table, in the order in which /help shows it.
+func commands() []command {
+	return slices.Concat(roundCommands(), talkCommands(), peopleCommands(), shellCommands())
+}
+
+// lookup returns nil for a name that no command has.
+func lookup(name string) *command {
+	for _, c := range commands() {
+		if c.name == name {
+			return &c
+		}
+	}
+	return nil
+}
+
+// Commands returns the name of every command, with its slash.
+func Commands() []string {
+	var all []string
+	for _, c := range commands() {
+		all = append(all, "/"+c.name)
+	}
+	return all
+}
+
+func (c command) usage() string { return strings.TrimSpace("/" + c.name + " " + c.args) }
+
+// splitCommand takes a line apart. A line that begins with one slash is a command.
+func splitCommand(line string) (name, rest string, ok bool) {
+	if !strings.HasPrefix(line, "/") || strings.HasPrefix(line, "//") {
+		return "", "", false
+	}
+	name, rest, _ = strings.Cut(line[1:], " ")
+	if name, tail, found := strings.Cut(name, "\n"); found { // a paste
+		return name, strings.TrimSpace(tail + " " + rest), true
+	}
+	return name, rest, true
+}
+
+// parse returns the command that a line calls, and its arguments. Every other line is /send.
+func parse(line string) (command, []string, error) {
+	name, rest, isCommand := splitCommand(line)
+	if !isCommand {
+		if pastedInvite(line) {
+			return command{}, nil, faultf(errSecretText, "the line looks like an invite; it was not sent")
+		}
+		text := line
+		if strings.HasPrefix(line, "//") {
+			text = line[1:]
+		}
+		return *lookup("send"), []string{text}, nil
+	}
+	c := lookup(name)
+	if c == nil {
+		return command{}, nil, unknownCommand(name)
+	}
+	args := strings.Fields(rest)
+	if c.text {
+		args = nil
+		if strings.TrimSpace(rest) != "" {
+			args = []string{rest}
+		}
+	}
+	if len(args) < c.min || len(args) > c.max {
+		fault := faultf(errArity, "usage: %s", c.usage())
+		if c.example != "" {
+			return command{}, nil, fault.but("for example: %s", c.example)
+		}
+		return command{}, nil, fault
+	}
+	return *c, args, nil
+}
+
+func unknownCommand(name string) error {
+	var all []string
+	for _, c := range commands() {
+		all = append(all, c.name)
+	}
+	err := faultf(errUnknownCommand, "unknown command %q", "/"+name)
+	if near := nearest(name, all); near != "" {
+		return err.but("did you mean /%s? /help lists the commands; //%s sends it as text", near, name)
+	}
+	return err
+}
+
+// call is one run of a command. It runs on a goroutine of its own and touches nothing of the shell: what it has to say it
+// leaves here, and what is to become of the shell in then, which the shell's loop runs if it succeeds.
+type call struct {
+	context.Context
+	Engine
+	command command
+	args    []string
+	line    int // of the input
+	look    look
+	round   engine.Round // the current one
+	inRound bool
+	secret  string // an invite to be told, with round
+
+	lines []term.Text
+	sent  engine.MessageID
+	then  func(*Shell)
+}
+
+// say adds a line to what the command prints.
+func (c *call) say(t ...term.Text) { c.lines = append(c.lines, t...) }
+
+// current returns the round that a command is about.
+func (c *call) current() (engine.Round, error) {
+	if !c.inRound {
+		return engine.Round{}, faultf(engine.ErrNoRound, "there is no round to do this in")
+	}
+	return c.round, nil
+}
+
+// number reads an argument that counts something.
+func number(arg string, most int) (int, error) {
+	var n int
+	if _, err := fmt.Sscanf(arg, "%d", &n); err != nil || fmt.Sprint(n) != arg || n < 1 || n > most {
+		return 0, faultf(errValue, "%q is not a number from 1 to %d", arg, most)
+	}
+	return n, nil
+}

@@ -1,0 +1,203 @@
+package shell
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"opentalk/engine"
+)
+
+// fake is an engine that does what a script says. Its rounds are made of air: whoever is online holds everything at once.
+type fake struct {
+	mu       sync.Mutex
+	events   chan engine.Event
+	rounds   []engine.Round
+	history  []engine.Message
+	pending  []engine.Pending
+	online   map[string]bool
+	joining  func(context.Context) error // what becomes of the next Join
+	broken   error                       // what Send says
+	messages int
+	held     bool // whoever is online acknowledges at once
+}
+
+func newFake() *fake {
+	return &fake{events: make(chan engine.Event, 1000), online: map[string]bool{}, held: true}
+}
+
+func someone(name string) engine.Person {
+	p := engine.Person{Name: name}
+	copy(p.Fingerprint[:], "key of "+name)
+	copy(p.Device[:], "device of "+name)
+	return p
+}
+
+func tagOf(name string) (t engine.Tag) { copy(t[:], "tag of "+name); return t }
+
+// secretID is the round id of every round of the fake.
+var secretID = strings.Repeat("0b", 32)
+
+func (f *fake) invite() engine.Invite {
+	invite, err := engine.InviteTo("127.0.0.1:7654", secretID)
+	if err != nil {
+		panic(err)
+	}
+	return invite
+}
+
+func (f *fake) emit(evs ...engine.Event) {
+	for _, ev := range evs {
+		f.events <- ev
+	}
+}
+
+// add makes a round that is there from the start.
+func (f *fake) add(name string) engine.Round {
+	r := engine.Round{Tag: tagOf(name), Name: name, Members: 2, Blocks: 1}
+	f.rounds = append(f.rounds, r)
+	return r
+}
+
+func (f *fake) Self() engine.Self {
+	p := someone("alice")
+	return engine.Self{Handle: p.Name, Fingerprint: p.Fingerprint, Device: p.Device, Listen: []string{"127.0.0.1:7654"}}
+}
+
+func (f *fake) Events() <-chan engine.Event { return f.events }
+
+func (f *fake) New(name string) (engine.Round, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if strings.Contains(name, ":") {
+		return engine.Round{}, fmt.Errorf("%w: it holds ':'", engine.ErrName)
+	}
+	r := f.add(name)
+	f.emit(engine.RoundEvent{Round: r})
+	return r, nil
+}
+
+func (f *fake) Join(ctx context.Context, inv engine.Invite) (engine.Round, error) {
+	if f.joining != nil {
+		if err := f.joining(ctx); err != nil {
+			return engine.Round{}, err
+		}
+	}
+	return f.New("work")
+}
+
+func (f *fake) Invite(engine.Tag) (engine.Invite, error) { return f.invite(), nil }
+
+func (f *fake) Send(tag engine.Tag, text string, form engine.Form, auto bool) (engine.MessageID, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.broken != nil {
+		return engine.MessageID{}, f.broken
+	}
+	if len(text) > 8<<10 {
+		return engine.MessageID{}, fmt.Errorf("%w of %d bytes exceeds the limit of %d", engine.ErrTooLong, len(text), 8<<10)
+	}
+	m := f.message(tag, "alice", text)
+	m.Own, m.Form = true, form
+	if len(f.online) == 0 {
+		f.pending = append(f.pending, engine.Pending{Message: m, State: engine.Waiting})
+		f.emit(engine.SentEvent{Message: m, State: engine.Waiting}, engine.WaitingEvent{Round: tag, Count: len(f.pending)})
+		return m.ID, nil
+	}
+	m.Block[0] = byte(f.messages)
+	f.emit(engine.SentEvent{Message: m, State: engine.Sent})
+	f.pending = append(f.pending, engine.Pending{Message: m, State: engine.Sent})
+	f.deliver(1)
+	return m.ID, nil
+}
+
+// message makes the next message. Called with the lock.
+func (f *fake) message(tag engine.Tag, from, text string) engine.Message {
+	f.messages++
+	m := engine.Message{Round: tag, From: someone(from), Text: text, Written: time.Now(), Received: time.Now(), Live: true}
+	m.ID[15] = byte(f.messages)
+	return m
+}
+
+// deliver has somebody hold what was sent.
+func (f *fake) deliver(members int) {
+	if !f.held {
+		return
+	}
+	for _, p := range f.pending {
+		f.emit(engine.DeliveryEvent{Round: p.Message.Round, ID: p.Message.ID, Held: 1, Members: members})
+	}
+	f.pending = nil
+}
+
+// comes is somebody who comes online and takes what waits.
+func (f *fake) comes(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.online[name] = true
+	for _, r := range f.rounds {
+		f.emit(engine.PeerEvent{Round: r.Tag, Person: someone(name), Address: "192.0.2.1:7654", State: engine.Online, RTT: 1500 * time.Microsecond})
+	}
+	for i, p := range f.pending {
+		if p.State == engine.Waiting {
+			f.pending[i].State = engine.Sent
+			f.emit(engine.SentEvent{Message: p.Message, State: engine.Sent}, engine.WaitingEvent{Round: p.Message.Round})
+		}
+	}
+	f.deliver(1)
+}
+
+func (f *fake) goes(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.online, name)
+	for _, r := range f.rounds {
+		f.emit(engine.PeerEvent{Round: r.Tag, Person: someone(name), Address: "192.0.2.1:7654", State: engine.Offline})
+	}
+}
+
+func (f *fake) Rounds() ([]engine.Round, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.rounds), nil
+}
+
+func (f *fake) Peers(engine.Tag) ([]engine.Peer, error) {
+	return []engine.Peer{
+		{Person: someone("bob"), Address: "192.0.2.1:7654", State: engine.Online, RTT: 1500 * time.Microsecond},
+		{Address: "192.0.2.2:7654", State: engine.Offline, Problem: "connection refused"},
+	}, nil
+}
+
+func (f *fake) Members(engine.Tag) ([]engine.Member, error) {
+	return []engine.Member{
+		{Person: someone("alice"), Own: true, Devices: make([]engine.Device, 1)},
+		{Person: someone("bob"), Online: true, Devices: make([]engine.Device, 2)},
+		{Person: someone("carol"), Devices: make([]engine.Device, 1), Seen: time.Now().Add(-time.Hour)},
+	}, nil
+}
+
+func (f *fake) History(tag engine.Tag, _ engine.Position, n int) ([]engine.Message, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.history[max(0, len(f.history)-n):]), nil
+}
+
+func (f *fake) Pending(tag engine.Tag) ([]engine.Pending, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var all []engine.Pending
+	for _, p := range f.pending {
+		if p.Message.Round == tag {
+			all = append(all, p)
+		}
+	}
+	return all, nil
+}
+
+func (f *fake) Status() (engine.Status, error) {
+	return engine.Status{Self: f.Self(), Dir: "HOME", Rounds: f.rounds}, nil
+}

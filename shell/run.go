@@ -1,0 +1,113 @@
+package shell
+
+import (
+	"context"
+	"errors"
+	"time"
+	"unicode/utf8"
+
+	"opentalk/engine"
+	"opentalk/shell/term"
+)
+
+// joins are the long commands that run while a person goes on typing.
+type joins map[*call]context.CancelFunc
+
+// runQueue begins the next line, unless one is under way that it has to wait for.
+func (s *Shell) runQueue() {
+	for !s.busy && !s.ended && s.leaving == nil && len(s.queue) > 0 {
+		in := s.queue[0]
+		s.queue = s.queue[1:]
+		switch {
+		case errors.Is(in.err, errEnd):
+			s.leave()
+		case errors.Is(in.err, errInterrupt):
+			s.interrupt()
+		default:
+			s.run(in)
+		}
+	}
+}
+
+// run begins a line.
+func (s *Shell) run(in input) {
+	s.lines = max(s.lines, in.number)
+	s.view.echo(s.prompt(), in.text)
+	c := &call{Engine: s.engine, line: in.number, look: s.look}
+	c.round, c.inRound = s.book.round()
+	err := in.err
+	if err == nil && !utf8.ValidString(in.text) {
+		err = faultf(engine.ErrNotText, "the line is not valid UTF-8")
+	}
+	if err == nil {
+		c.command, c.args, err = parse(in.text)
+	}
+	if err != nil {
+		s.ran(c, err)
+		return
+	}
+	ctx, cancel := context.WithCancel(s.ctx)
+	c.Context = ctx
+	aside := s.person && c.command.long
+	if aside {
+		s.joins.add(c, cancel, s)
+	} else {
+		s.busy = true
+	}
+	go func() {
+		err := c.command.run(c)
+		s.post(func() {
+			cancel()
+			if aside {
+				delete(s.joins, c)
+			} else {
+				s.busy = false
+			}
+			s.ran(c, err)
+		})
+	}()
+}
+
+// ran is the end of a line.
+func (s *Shell) ran(c *call, err error) {
+	if err != nil {
+		s.failed = true
+		s.fail(err, c.line)
+		return
+	}
+	s.view.reply(c)
+	if c.then != nil {
+		c.then(s)
+	}
+}
+
+// slow is how long a command runs before the person is told that it does.
+const slow = time.Second
+
+func (j *joins) add(c *call, cancel context.CancelFunc, s *Shell) {
+	if *j == nil {
+		*j = joins{}
+	}
+	(*j)[c] = cancel
+	s.later(slow, func() {
+		if _, ok := s.joins[c]; ok {
+			s.view.notice(term.Sprintf("/%s is under way, for up to %s; ctrl-c gives it up", c.command.name, joinTime))
+		}
+	})
+}
+
+// interrupt is a Ctrl-C at the line editor: it gives up what is under way; pressed twice at nothing, it leaves.
+func (s *Shell) interrupt() {
+	if len(s.joins) > 0 {
+		for _, cancel := range s.joins {
+			cancel()
+		}
+		return
+	}
+	if !s.lastStop.IsZero() && time.Since(s.lastStop) < 2*time.Second {
+		s.end(statusInterrupted)
+		return
+	}
+	s.lastStop = time.Now()
+	s.view.notice(term.Literal("ctrl-c again leaves, as do ctrl-d and /quit"))
+}
