@@ -1,0 +1,60 @@
+# Everything that is done to opentalk. `make run` and `make test` need Go and make, nothing else.
+
+GO       ?= go
+FUZZTIME ?= 10s
+BINARY   := opentalk$(shell $(GO) env GOEXE)
+
+# The binary is small and says nothing of the machine it was built on.
+BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w'
+
+.PHONY: run build test check demo bench fuzz cross clean lint
+
+run: build
+	./$(BINARY)
+
+build:
+	$(BUILD) -o $(BINARY) .
+
+# Fast, and without a C compiler.
+test:
+	CGO_ENABLED=0 $(GO) test ./...
+
+# What CI runs: the tests, the race detector, vet, staticcheck, every platform, and a little fuzzing.
+check: test lint race cross demo
+	$(MAKE) fuzz FUZZTIME=3s
+	$(GO) test -run '^$$' -bench . -benchtime 1x ./...
+
+.PHONY: race
+race:
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+lint:
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'gofmt would change these'; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+# Four screens of plain output: two people, one of whom leaves and comes back.
+demo: build
+	$(GO) run ./examples/demo -program ./$(BINARY)
+
+# Figures are ratios: compare what one run prints with the limits that the same run prints.
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+# Each fuzz target for FUZZTIME. What is found lands in the package's testdata/fuzz and stays there.
+fuzz:
+	@for pkg in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			echo "fuzz $$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+		done; \
+	done
+
+cross:
+	@for target in linux/amd64 linux/arm64 darwin/arm64 windows/amd64 freebsd/amd64; do \
+		echo "build $$target"; \
+		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 $(GO) build -o /dev/null . || exit 1; \
+	done
+
+clean:
+	rm -rf $(BINARY) opentalk.exe
