@@ -195,11 +195,9 @@ func makeRefused(r *round) []refusedVector {
 	set("prev among the parents", "distinct and ascending", atParents, "82"+idHex(ID{1})+idHex(ID{9}))
 	set("a parent of zeros", "distinct and ascending", atParents, "81"+idHex(ID{}))
 	many := func(n int) string {
-		s := hex.EncodeToString(must(encMode.Marshal(make([]struct{}, n)))[:1])
+		s := hex.EncodeToString([]byte{0x80 + byte(n)})
 		if n > 23 {
 			s = "98" + hex.EncodeToString([]byte{byte(n)})
-		} else {
-			s = hex.EncodeToString([]byte{0x80 + byte(n)})
 		}
 		for i := range n {
 			s += idHex(ID{byte(i + 10)})

@@ -255,7 +255,8 @@ func (r *round) newest(c *bbolt.Cursor, key []byte) (Entry, error) {
 	if len(key) < 32 {
 		return Entry{}, damaged("line record %x does not fit", key)
 	}
-	k, v := c.Seek(lineKey(identity.Device(key[:32]), End.T, End.ID))
+	k, _ := c.Seek(lineKey(identity.Device(key[:32]), End.T, End.ID))
+	var v []byte
 	if k == nil {
 		k, v = c.Last()
 	} else {
