@@ -1,22 +1,19 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -39,7 +36,7 @@ func TestMain(m *testing.M) {
 //	leave NAME [STATUS]   end its input, and wait for it to end with this exit status, 0 if none is given
 //	term NAME [STATUS]    SIGTERM, and wait for it to end with this exit status
 //	crash NAME            kill -9
-//	stranger NAME HOW     a listener at $NAME that is no opentalk: refuse, close, talk or silent
+//	stranger NAME HOW     a listener at $NAME that is no opentalk: refuse, close or talk
 //	fill FILE N CHAR      a file of one line of N bytes
 func TestConversations(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -56,9 +53,6 @@ func TestConversations(t *testing.T) {
 	})
 }
 
-// patience bounds every wait of a conversation.
-const patience = 20 * time.Second
-
 // cast are the processes of one conversation.
 type cast struct {
 	peers   map[string]*process
@@ -68,24 +62,11 @@ type cast struct {
 
 func (c *cast) end() {
 	for _, p := range c.peers {
-		p.cmd.Process.Kill()
-		p.cmd.Wait()
+		p.kill()
 	}
 	for _, l := range c.closers {
 		l.Close()
 	}
-}
-
-// process is one running opentalk.
-type process struct {
-	name   string
-	listen string
-	cmd    *exec.Cmd
-	stdin  io.WriteCloser
-	events chan map[string]any
-	stderr bytes.Buffer
-	seen   []string
-	ended  chan struct{}
 }
 
 func theCast(ts *testscript.TestScript) *cast { return ts.Value("cast").(*cast) }
@@ -122,51 +103,25 @@ func (k keyringT) Fatalf(format string, args ...any) { k.ts.Fatalf(format, args.
 
 func peer(ts *testscript.TestScript, neg bool, args []string) {
 	c, name := theCast(ts), args[0]
-	p := &process{name: name, listen: "127.0.0.1:0", events: make(chan map[string]any, 4096), ended: make(chan struct{})}
-	if old := c.peers[name]; old != nil {
-		p.listen = old.listen // a restart comes back where it was
+	flags := append([]string{"--home", ts.MkAbs(name)}, args[1:]...)
+	if !slices.Contains(args, "--listen") {
+		listen := "127.0.0.1:0"
+		if old := c.peers[name]; old != nil {
+			listen = old.listen // a restart comes back where it was
+		}
+		flags = append(flags, "--listen", listen)
 	}
-	flags := []string{"--home", ts.MkAbs(name), "--json", "--wait", "0"}
-	if !strings.Contains(strings.Join(args, " "), "--listen") {
-		flags = append(flags, "--listen", p.listen)
-	}
-	p.cmd = exec.Command("opentalk", append(flags, args[1:]...)...)
-	path, err := exec.LookPath("opentalk")
+	p, err := launch(name, ts.MkAbs("."), flags...)
 	ts.Check(err)
-	p.cmd.Path, p.cmd.Dir, p.cmd.Stderr = path, ts.MkAbs("."), &p.stderr
-	p.stdin, err = p.cmd.StdinPipe()
-	ts.Check(err)
-	stdout, err := p.cmd.StdoutPipe()
-	ts.Check(err)
-	ts.Check(p.cmd.Start())
 	c.peers[name] = p
-	go p.read(stdout)
-	ready := p.wait(ts, "ready", nil)
-	for i, a := range ready["listen"].([]any) {
-		if i == 0 {
-			p.listen = a.(string)
-			ts.Setenv(name+"_address", p.listen)
-		}
-	}
-}
-
-func (p *process) read(stdout io.Reader) {
-	defer close(p.ended)
-	defer close(p.events)
-	lines := bufio.NewScanner(stdout)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var ev map[string]any
-		if err := json.Unmarshal(lines.Bytes(), &ev); err != nil {
-			ev = map[string]any{"event": "not JSON: " + lines.Text()}
-		}
-		p.events <- ev
+	if listen, ok := await(ts, p, "ready", nil)["listen"].([]any); ok && len(listen) > 0 {
+		p.listen = listen[0].(string)
+		ts.Setenv(name+"_address", p.listen)
 	}
 }
 
 func say(ts *testscript.TestScript, neg bool, args []string) {
-	_, err := fmt.Fprintln(theCast(ts).peer(ts, args[0]).stdin, strings.Join(args[1:], " "))
-	ts.Check(err)
+	ts.Check(theCast(ts).peer(ts, args[0]).say(strings.Join(args[1:], " ")))
 }
 
 func expect(ts *testscript.TestScript, neg bool, args []string) {
@@ -181,35 +136,24 @@ func expect(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		want[key] = re
 	}
-	ev := p.wait(ts, args[1], want)
-	if inv, ok := ev["invite"].(string); ok {
-		ts.Setenv("invite", inv)
-	}
-	for _, key := range []string{"id", "tag"} {
+	ev := await(ts, p, args[1], want)
+	for _, key := range []string{"id", "tag", "invite"} {
 		if v, ok := ev[key].(string); ok {
 			ts.Setenv(key, v)
 		}
 	}
 }
 
-// wait takes events until one fits. A peer that ends meanwhile, or says nothing of the kind in time, fails the script.
-func (p *process) wait(ts *testscript.TestScript, kind string, want map[string]*regexp.Regexp) map[string]any {
-	for late := time.After(patience); ; {
-		select {
-		case ev, ok := <-p.events:
-			if !ok {
-				ts.Fatalf("%s ended before a %s event\n%s\n%s", p.name, kind, strings.Join(p.seen, "\n"), p.stderr.String())
-			}
-			line, _ := json.Marshal(ev)
-			p.seen = append(p.seen, string(line))
-			if ev["event"] == kind && fits(ev, want) {
-				ts.Logf("%s: %s", p.name, line)
-				return ev
-			}
-		case <-late:
-			ts.Fatalf("%s has no %s event like that:\n%s\n%s", p.name, kind, strings.Join(p.seen, "\n"), p.stderr.String())
+// await takes events until one fits. A peer that ends meanwhile, or says nothing of the kind in time, fails the script.
+func await(ts *testscript.TestScript, p *process, kind string, want map[string]*regexp.Regexp) (ev map[string]any) {
+	ts.Check(p.until(kind+" event like that", func(line string) bool {
+		ev = nil
+		if err := json.Unmarshal([]byte(line), &ev); err != nil {
+			ts.Fatalf("%s writes what is no JSON: %s", p.name, line)
 		}
-	}
+		return ev["event"] == kind && fits(ev, want)
+	}))
+	return ev
 }
 
 func fits(ev map[string]any, want map[string]*regexp.Regexp) bool {
@@ -240,47 +184,31 @@ func text(v any) string {
 func leave(ts *testscript.TestScript, neg bool, args []string) {
 	p := theCast(ts).peer(ts, args[0])
 	p.stdin.Close()
-	p.ends(ts, args[1:])
+	ends(ts, p, args[1:])
 }
 
 func term(ts *testscript.TestScript, neg bool, args []string) {
 	p := theCast(ts).peer(ts, args[0])
 	ts.Check(p.cmd.Process.Signal(syscall.SIGTERM))
-	p.ends(ts, args[1:])
+	ends(ts, p, args[1:])
 }
 
 // ends waits for a process to end with a status.
-func (p *process) ends(ts *testscript.TestScript, status []string) {
+func ends(ts *testscript.TestScript, p *process, status []string) {
 	want := 0
 	if len(status) > 0 {
 		var err error
 		want, err = strconv.Atoi(status[0])
 		ts.Check(err)
 	}
-	go func() {
-		for range p.events {
-		}
-	}()
-	select {
-	case <-p.ended:
-	case <-time.After(patience):
-		ts.Fatalf("%s does not end", p.name)
-	}
-	p.cmd.Wait()
-	if got := p.cmd.ProcessState.ExitCode(); got != want {
-		ts.Fatalf("%s ended with status %d, want %d\n%s\n%s", p.name, got, want, strings.Join(p.seen, "\n"), p.stderr.String())
+	got, err := p.wait()
+	ts.Check(err)
+	if got != want {
+		ts.Fatalf("%s ended with status %d, want %d\n%s", p.name, got, want, p.story())
 	}
 }
 
-func crash(ts *testscript.TestScript, neg bool, args []string) {
-	p := theCast(ts).peer(ts, args[0])
-	ts.Check(p.cmd.Process.Kill())
-	go func() {
-		for range p.events {
-		}
-	}()
-	p.cmd.Wait()
-}
+func crash(ts *testscript.TestScript, neg bool, args []string) { theCast(ts).peer(ts, args[0]).kill() }
 
 // fill writes a file of that many bytes of one character.
 func fill(ts *testscript.TestScript, neg bool, args []string) {
@@ -289,7 +217,7 @@ func fill(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), append(bytes.Repeat([]byte(args[2]), n), '\n'), 0o600))
 }
 
-// stranger NAME HOW opens a listener at $NAME that is no opentalk: one that closes at once, is silent, or says something.
+// stranger NAME HOW opens a listener at $NAME that is no opentalk: one that closes at once, or says something else, or refuses.
 func stranger(ts *testscript.TestScript, neg bool, args []string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
@@ -301,7 +229,6 @@ func stranger(ts *testscript.TestScript, neg bool, args []string) {
 		return
 	}
 	c.closers = append(c.closers, l)
-	var once sync.Once
 	go func() {
 		for {
 			nc, err := l.Accept()
@@ -315,8 +242,6 @@ func stranger(ts *testscript.TestScript, neg bool, args []string) {
 			case "talk":
 				io.WriteString(nc, "SSH-2.0-OpenSSH_9.2\r\n"+strings.Repeat("x", 4096))
 				io.Copy(io.Discard, nc)
-			case "silent":
-				once.Do(func() {})
 			}
 		}
 	}()

@@ -10,13 +10,11 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"opentalk/engine"
 	"opentalk/engine/identity/identitytest"
@@ -126,7 +124,7 @@ func TestT25NoTraceOfTheRoundID(t *testing.T) {
 	alice := spawn(t, dir, "alice", 0)
 	alice.say("/new friends")
 	alice.say("/invite")
-	token := alice.until(`"event":"invite".*"invite":"(opentalk:[a-z2-7]+)"`)
+	token := first(t, alice, `"event":"invite".*"invite":"(opentalk:[a-z2-7]+)"`)
 	inv, err := engine.ParseInvite(token)
 	if err != nil {
 		t.Fatal(err)
@@ -139,18 +137,18 @@ func TestT25NoTraceOfTheRoundID(t *testing.T) {
 
 	bob := spawn(t, dir, "bob", 1)
 	bob.say("/join " + wire.Addr().String() + " " + inv.RoundID())
-	bob.until(`"event":"round".*"(friends)"`)
+	first(t, bob, `"event":"round".*"(friends)"`)
 	bob.say("/join " + wire.Addr().String() + " " + inv.RoundID()) // an error that must not quote it
-	bob.until(`"event":"error".*"code":"(already-joined)"`)
+	first(t, bob, `"event":"error".*"code":"(already-joined)"`)
 	bob.say("/join " + token + "x")
-	bob.until(`"event":"error".*"code":"(bad-invite)"`)
+	first(t, bob, `"event":"error".*"code":"(bad-invite)"`)
 	bob.say("/frobnicate " + token)
-	bob.until(`"event":"error".*"code":"(unknown-command)"`)
+	first(t, bob, `"event":"error".*"code":"(unknown-command)"`)
 	bob.say("hello")
-	alice.until(`"event":"message".*"text":"(hello)"`)
+	first(t, alice, `"event":"message".*"text":"(hello)"`)
 	for _, line := range []string{"/status", "/peers", "/members", "/history", "/pending", "/help"} {
 		alice.say(line)
-		alice.until(`"event":"reply".*"command":"(` + line + `)"`)
+		first(t, alice, `"event":"reply".*"command":"(`+line+`)"`)
 	}
 
 	look := func(what string, text []byte) {
@@ -159,19 +157,23 @@ func TestT25NoTraceOfTheRoundID(t *testing.T) {
 			t.Errorf("the round id is in %s as %s", what, how)
 		}
 	}
-	for _, p := range []*spawned{alice, bob} {
+	for _, p := range []*process{alice, bob} {
 		for _, file := range []string{"cmdline", "environ"} {
 			if text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", p.cmd.Process.Pid, file)); err == nil {
 				look(p.name+"'s "+file, text)
 			}
 		}
 	}
-	bob.end()
-	alice.end()
+	for _, p := range []*process{bob, alice} {
+		p.stdin.Close()
+		if _, err := p.wait(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	look("the packets", wire.log.Bytes())
-	for _, p := range []*spawned{alice, bob} {
+	for _, p := range []*process{alice, bob} {
 		look(p.name+"'s stderr", p.stderr.Bytes())
-		for _, line := range p.lines {
+		for _, line := range p.seen {
 			if !strings.Contains(line, `"event":"invite"`) {
 				look(p.name+"'s output", []byte(line))
 			}
@@ -197,97 +199,36 @@ func TestT25NoTraceOfTheRoundID(t *testing.T) {
 	}
 }
 
-// spawned is a process of TestT25.
-type spawned struct {
-	t      *testing.T
-	name   string
-	listen string
-	cmd    *exec.Cmd
-	stdin  io.WriteCloser
-	out    chan string
-	lines  []string
-	stderr bytes.Buffer
-}
-
-func spawn(t *testing.T, dir, name string, n int) *spawned {
+// spawn starts a process that logs everything, on a home with an identity that exists.
+func spawn(t *testing.T, dir, name string, n int) *process {
 	home := filepath.Join(dir, name)
 	if err := os.Mkdir(home, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	identitytest.Keyring(t, home, n)
-	path, err := exec.LookPath("opentalk")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &spawned{t: t, name: name, out: make(chan string, 4096)}
-	p.cmd = exec.Command(path, "--home", home, "--handle", name, "--json", "--listen", "127.0.0.1:0", "--wait", "0",
+	p, err := launch(name, dir, "--home", home, "--handle", name, "--listen", "127.0.0.1:0",
 		"--log", filepath.Join(home, "debug.log"), "--log-level", "debug")
-	p.cmd.Stderr = &p.stderr
-	p.stdin, err = p.cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	stdout, err := p.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.cmd.Process.Kill(); p.cmd.Wait() })
-	go func() {
-		defer close(p.out)
-		all, buf := []byte{}, make([]byte, 1<<16)
-		for {
-			n, err := stdout.Read(buf)
-			all = append(all, buf[:n]...)
-			for {
-				line, rest, ok := bytes.Cut(all, []byte("\n"))
-				if !ok {
-					break
-				}
-				p.out <- string(line)
-				all = rest
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
-	p.listen = p.until(`"event":"ready".*"listen":\["([^"]+)"`)
+	t.Cleanup(p.kill)
+	p.listen = first(t, p, `"event":"ready".*"listen":\["([^"]+)"`)
 	return p
 }
 
-func (p *spawned) say(line string) {
-	if _, err := fmt.Fprintln(p.stdin, line); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
-// until waits for a line of output that fits and returns its first group.
-func (p *spawned) until(pattern string) string {
-	p.t.Helper()
+// first waits for a line of output that fits and returns its first group.
+func first(t *testing.T, p *process, pattern string) (group string) {
+	t.Helper()
 	re := regexp.MustCompile(pattern)
-	for late := time.After(patience); ; {
-		select {
-		case line, ok := <-p.out:
-			if !ok {
-				p.t.Fatalf("%s ended; no %s", p.name, pattern)
-			}
-			p.lines = append(p.lines, line)
-			if m := re.FindStringSubmatch(line); m != nil {
-				return m[1]
-			}
-		case <-late:
-			p.t.Fatalf("%s: no %s in\n%s", p.name, pattern, strings.Join(p.lines, "\n"))
+	err := p.until(pattern, func(line string) bool {
+		m := re.FindStringSubmatch(line)
+		if m != nil {
+			group = m[1]
 		}
+		return m != nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-func (p *spawned) end() {
-	p.stdin.Close()
-	for line := range p.out {
-		p.lines = append(p.lines, line)
-	}
-	p.cmd.Wait()
+	return group
 }

@@ -212,9 +212,9 @@ func (tick) apply(c *core) {
 	c.wake = time.Time{}
 	for _, r := range c.order {
 		r.dialDue()
-	}
-	for _, p := range c.peers {
-		p.tick()
+		for _, p := range r.peers {
+			p.tick()
+		}
 	}
 }
 
