@@ -211,6 +211,7 @@ func (e committed) apply(c *core) {
 func (tick) apply(c *core) {
 	c.wake = time.Time{}
 	for _, r := range c.order {
+		r.rotate()
 		r.dialDue()
 		for _, p := range r.peers {
 			p.tick()

@@ -49,8 +49,8 @@ func (r *round) target(address string, want Fingerprint) *target {
 
 // dialDue dials what is due.
 func (r *round) dialDue() {
-	for _, t := range ordered(r.targets, strings.Compare) {
-		if t.dialing || t.link != 0 || t.device != (Device{}) && r.peerOf(t.device) != nil {
+	for _, t := range r.draws() {
+		if t.dialing || t.link != 0 || t.device != (Device{}) && r.peerOf(t.device) != nil || !r.room(t) {
 			continue
 		}
 		if wait := r.notBefore(t); r.c.now.Before(wait) {

@@ -42,6 +42,13 @@ const (
 	// lateBy is how far in the past of what was shown a line must land to be called late. Below it people talk at once.
 	lateBy = 10 * time.Second
 
+	// Past largeRound members a device keeps largeLinks dialled links and exchanges one every rotateEvery.
+	largeRound  = 30
+	largeLinks  = 8
+	rotateEvery = 10 * time.Minute
+	// maxFetching bounds the announced blocks that are being fetched.
+	maxFetching = 4096
+
 	// An address that nobody has answered at, but that somebody's record names, is tried hearsayTries times in hearsayDay,
 	// and all such addresses together no faster than once in hearsayEvery.
 	hearsayTries = 3

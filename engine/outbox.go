@@ -250,7 +250,7 @@ func (r *round) posted(b *chain.Block, batch []*draft) {
 	}
 	for _, p := range r.peers {
 		if p.level() {
-			r.pushTo(p, b)
+			r.spread(p, b)
 		}
 	}
 }

@@ -39,13 +39,14 @@ type peer struct {
 	owes    map[Device]uint64 // what was pushed to it and it has not acknowledged
 	unacked time.Time         // since when it has acknowledged nothing of that; zero if it owes nothing
 
-	heard   time.Time // of anything
-	pinged  time.Time
-	ping    uint64 // nonce of the ping under way, 0 if none
-	rtt     time.Duration
-	request uint64    // the last request made to it
-	asked   time.Time // when, or when it last gave something
-	whole   bool      // everything that it offered has been fetched: it no longer delays signing
+	heard     time.Time // of anything
+	pinged    time.Time
+	ping      uint64 // nonce of the ping under way, 0 if none
+	rtt       time.Duration
+	request   uint64    // the last request made to it
+	announced uint64    // the newest of those that fetch what it announced
+	asked     time.Time // when, or when it last gave something
+	whole     bool      // everything that it offered has been fetched: it no longer delays signing
 }
 
 func (p *peer) device() Device           { return p.cred.Device() }
@@ -208,6 +209,10 @@ func (e received) apply(c *core) {
 		p.onFrontier(m)
 	case link.Ack:
 		p.onAck(m)
+	case link.Announce:
+		if p.level() {
+			p.onAnnounce(m)
+		}
 	case link.Addresses:
 		if p.online() {
 			p.onAddresses(m)

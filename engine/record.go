@@ -35,13 +35,17 @@ type addressRecord struct {
 	Addresses []string
 }
 
-// ownRecord signs where this device listens now; nil when it does not.
+// ownRecord says where this device listens; nil when it does not. It is signed anew only when half of its life is over:
+// each new one travels to every member.
 func (r *round) ownRecord() []byte {
+	key := r.c.self.Key
+	if own := r.records[key.Device()]; own.raw != nil && r.c.now.Sub(own.at) < recordLife/2 {
+		return own.raw
+	}
 	addrs := shareable(r.c.listen)
 	if len(addrs) == 0 {
 		return nil
 	}
-	key := r.c.self.Key
 	raw, err := cbor.Marshal(addressRecord{
 		Tag: r.tag, Device: key.Device(), Number: r.c.millis(),
 		Expires: uint64(r.c.now.Add(recordLife).UnixMilli()), Addresses: addrs,
@@ -49,7 +53,9 @@ func (r *round) ownRecord() []byte {
 	if err != nil {
 		panic(err) // plain values
 	}
-	return append(raw, key.Sign(roleAddresses, raw)...)
+	raw = append(raw, key.Sign(roleAddresses, raw)...)
+	r.records[key.Device()] = knownRecord{raw: raw, number: r.c.millis(), at: r.c.now}
+	return raw
 }
 
 // shareable are the addresses worth telling others: loopback ones only where there are no others.
@@ -79,7 +85,10 @@ func isLoopback(address string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// readRecord checks everything about a record but whether it is newer than another.
+// errOldRecord is of a record that is not newer than the one known.
+var errOldRecord = errors.New("address record is not new")
+
+// readRecord checks everything about a record. The signature comes last: most records that come are known already.
 func (r *round) readRecord(raw []byte) (rec addressRecord, err error) {
 	n := len(raw) - identity.DeviceSignatureSize
 	if n <= 0 {
@@ -94,6 +103,8 @@ func (r *round) readRecord(raw []byte) (rec addressRecord, err error) {
 		return rec, errors.New("address record of another round")
 	case r.chain.Line(rec.Device) == nil:
 		return rec, errors.New("address record of no member")
+	case rec.Number <= r.records[rec.Device].number:
+		return rec, errOldRecord
 	case len(rec.Addresses) > maxRecordAddresses:
 		return rec, fmt.Errorf("%d addresses exceed the limit of %d", len(rec.Addresses), maxRecordAddresses)
 	case expires.Before(r.c.now) || expires.After(r.c.now.Add(recordLife+recordLeeway)):
@@ -113,9 +124,7 @@ func (r *round) readRecord(raw []byte) (rec addressRecord, err error) {
 func (p *peer) sendRecords() {
 	r := p.round
 	var records [][]byte
-	if own := r.ownRecord(); own != nil {
-		records = append(records, own)
-	}
+	r.ownRecord()
 	for d, known := range ordered(r.records, compareDevices) {
 		if d != p.device() {
 			records = append(records, known.raw)
@@ -135,7 +144,7 @@ func (p *peer) onAddresses(m link.Addresses) {
 	var news [][]byte
 	for _, raw := range m.Records {
 		rec, err := r.readRecord(raw)
-		if err != nil || rec.Device == r.c.self.Key.Device() || rec.Number <= r.records[rec.Device].number {
+		if err != nil || rec.Device == r.c.self.Key.Device() {
 			continue
 		}
 		r.records[rec.Device] = knownRecord{raw: raw, number: rec.Number}
@@ -157,6 +166,7 @@ func (p *peer) onAddresses(m link.Addresses) {
 type knownRecord struct {
 	raw    []byte
 	number uint64
+	at     time.Time // when it was signed, of one's own
 }
 
 // adopt makes targets of a record's addresses. A Unix socket is never dialled because somebody says so, and this machine's

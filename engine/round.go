@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -34,12 +35,14 @@ type round struct {
 	durable map[Device]chain.Place   // the end of each line as it is on disk
 	orphans orphans
 
-	people  people
-	peers   []*peer // in the order they came
-	targets map[string]*target
-	records map[Device]knownRecord
-	source  *peer // that is catching this device up
-	join    *join // under way
+	people   people
+	peers    []*peer // in the order they came
+	targets  map[string]*target
+	records  map[Device]knownRecord
+	rotated  time.Time              // when a link of a large round was last exchanged
+	fetching map[chain.ID]time.Time // announced blocks that were asked for, and when
+	source   *peer                  // that is catching this device up
+	join     *join                  // under way
 
 	outbox
 	shown chain.Position // the newest message shown
@@ -56,7 +59,7 @@ func (c *core) newRound(id identity.RoundID) *round {
 		c: c, id: id, tag: id.Tag(), link: link.NewRound(id.Tag(), id.LinkKey()), content: id.ContentKey(),
 		recent: map[chain.ID]store.Entry{}, durable: map[Device]chain.Place{}, orphans: newOrphans(),
 		people: people{}, targets: map[string]*target{},
-		records: map[Device]knownRecord{},
+		records: map[Device]knownRecord{}, fetching: map[chain.ID]time.Time{},
 	}
 	r.outbox.holds = map[Device]uint64{}
 	c.rounds[r.tag], c.order = r, append(c.order, r)

@@ -28,16 +28,18 @@ var (
 // sim is a round of real cores on a network, disks and a clock that are made up. One random choice after another decides
 // what happens next; the same seed gives the same run.
 type sim struct {
-	t     *testing.T
-	rnd   *rand.Rand
-	now   time.Time
-	nodes []*node
-	pipes []*pipe
-	links linkID
-	trace bool
-	tag   Tag
-	said  map[MessageID]string // what Send returned for: it must never be lost
-	wall  map[[2]int]bool      // pairs that cannot reach each other
+	t         *testing.T
+	rnd       *rand.Rand
+	now       time.Time
+	nodes     []*node
+	pipes     []*pipe
+	links     linkID
+	trace     bool
+	delivered int
+	ready     []choice // kept for its memory
+	tag       Tag
+	said      map[MessageID]string // what Send returned for: it must never be lost
+	wall      map[[2]int]bool      // pairs that cannot reach each other
 }
 
 // node is one device. Its store and keyring outlive a crash of its core.
@@ -200,39 +202,60 @@ type internal struct {
 	ev event
 }
 
-// choices are all that can happen next.
-func (s *sim) choices() []func() {
-	var all []func()
-	ready := map[[2]any]bool{} // links whose linkUp has not been delivered wait for it
+// choice is one thing that can happen next: something arrives through a pipe, or a batch reaches a node's disk.
+type choice struct {
+	pipe *pipe
+	node *node
+}
+
+// choices are all of them. The slice is valid until the next call.
+func (s *sim) choices() []choice {
+	all := s.ready[:0]
+	var early []*pipe // links whose linkUp has not been delivered wait for it
 	for _, p := range s.pipes {
 		if len(p.queue) > 0 {
 			if in, ok := p.queue[0].(internal); ok {
-				if up, ok := in.ev.(linkUp); ok {
-					ready[[2]any{p.to, up.link}] = true
+				if _, ok := in.ev.(linkUp); ok {
+					early = append(early, p)
 				}
 			}
 		}
 	}
 	for _, p := range s.pipes {
-		if ready[[2]any{p.to, p.toID}] {
+		if len(p.queue) == 0 && !p.ended || slices.ContainsFunc(early, func(up *pipe) bool {
+			return up.to == p.to && up.queue[0].(internal).ev.(linkUp).link == p.toID
+		}) {
 			continue
 		}
-		if len(p.queue) > 0 {
-			all = append(all, func() { s.deliver(p) })
-		} else if p.ended {
-			all = append(all, func() { s.remove(p); s.step(p.to, linkDown{p.toID, errors.New("cut")}) })
-		}
+		all = append(all, choice{pipe: p})
 	}
 	for _, nd := range s.nodes {
 		if len(nd.disk) > 0 {
-			all = append(all, func() {
-				batch := nd.disk[0]
-				nd.disk = nd.disk[1:]
-				s.step(nd, committed{nd.store.Write(batch.apply)})
-			})
+			all = append(all, choice{node: nd})
 		}
 	}
+	s.ready = all
 	return all
+}
+
+// happen makes one of the choices happen, drawn by lot. It reports false if there are none.
+func (s *sim) happen() bool {
+	all := s.choices()
+	if len(all) == 0 {
+		return false
+	}
+	switch c := all[s.rnd.IntN(len(all))]; {
+	case c.node != nil:
+		batch := c.node.disk[0]
+		c.node.disk = c.node.disk[1:]
+		s.step(c.node, committed{c.node.store.Write(batch.apply)})
+	case len(c.pipe.queue) > 0:
+		s.deliver(c.pipe)
+	default:
+		s.remove(c.pipe)
+		s.step(c.pipe.to, linkDown{c.pipe.toID, errors.New("cut")})
+	}
+	return true
 }
 
 func (s *sim) remove(p *pipe) {
@@ -240,6 +263,7 @@ func (s *sim) remove(p *pipe) {
 }
 
 func (s *sim) deliver(p *pipe) {
+	s.delivered++
 	msg := p.queue[0]
 	p.queue = p.queue[1:]
 	if in, ok := msg.(internal); ok {
@@ -267,11 +291,9 @@ func (s *sim) deliver(p *pipe) {
 func (s *sim) settle(forHowLong time.Duration) {
 	for end := s.now.Add(forHowLong); ; {
 		for range 200_000 {
-			all := s.choices()
-			if len(all) == 0 {
+			if !s.happen() {
 				break
 			}
-			all[s.rnd.IntN(len(all))]()
 		}
 		if !s.tick(end) {
 			return
@@ -453,9 +475,7 @@ func converge(t *testing.T, seed uint64) {
 			s.settle(time.Duration(s.rnd.IntN(int(time.Minute))))
 		}
 		for range s.rnd.IntN(20) {
-			if all := s.choices(); len(all) > 0 {
-				all[s.rnd.IntN(len(all))]()
-			}
+			s.happen()
 		}
 	}
 	s.heal()
@@ -535,5 +555,39 @@ func TestT14Clocks(t *testing.T) {
 		s.say(s.nodes[i%3], fmt.Sprint("message ", i))
 		s.settle(time.Second)
 	}
+	s.agree()
+}
+
+// TestLargeRound: past thirty members links are few and drawn, and every message reaches everybody all the same, also when
+// some are gone and links are exchanged.
+func TestLargeRound(t *testing.T) {
+	s := newSim(t, 17, identitytest.Count)
+	s.found()
+	for n := 1; n < len(s.nodes); n++ {
+		s.join(n, s.rnd.IntN(n))
+		s.settle(2 * time.Second)
+	}
+	s.settle(30 * time.Minute) // links are exchanged meanwhile
+	for _, nd := range s.nodes {
+		dialled := 0
+		for _, p := range nd.core.rounds[s.tag].peers {
+			if p.dialled {
+				dialled++
+			}
+		}
+		if dialled > largeLinks {
+			t.Errorf("node %d keeps %d dialled links", nd.n, dialled)
+		}
+	}
+	for _, n := range []int{3, 9, 20} {
+		s.crash(s.nodes[n])
+	}
+	s.delivered = 0
+	for i := range 10 {
+		s.say(s.nodes[(7*i)%len(s.nodes)], fmt.Sprint("message ", i))
+		s.settle(2 * time.Second)
+	}
+	t.Logf("%d messages on links for each member and message", s.delivered/len(s.nodes)/10)
+	s.heal()
 	s.agree()
 }

@@ -198,7 +198,8 @@ func (p *peer) onBlocks(m link.Blocks, blocks []*chain.Block) {
 		if !p.theirs && (b.Seq != 0 || b.Author != p.device()) {
 			continue // it may show who it is, and nothing else yet
 		}
-		if err := r.admit(p, b, m.Request == 0); err != nil {
+		delete(r.fetching, b.ID())
+		if err := r.admit(p, b, m.Request == 0 || m.Request == p.announced); err != nil {
 			var f *chain.Fault
 			if errors.As(err, &f) {
 				p.drop(link.ReasonBlock, err)
@@ -315,7 +316,7 @@ func (r *round) take(p *peer, b *chain.Block, pushed bool) error {
 		}
 		for _, other := range r.peers {
 			if other != p && other.level() && other.known[b.Author] < b.Seq {
-				r.pushTo(other, b)
+				r.spread(other, b)
 			}
 		}
 	})
