@@ -52,6 +52,7 @@ type node struct {
 	accepted []*link.Round
 	skew     time.Duration
 	shown    map[MessageID]int // how often the front was shown it, since the start
+	inbound  bool              // it cannot dial, only be dialled
 }
 
 // pipe is one direction of a link.
@@ -170,7 +171,7 @@ func (s *sim) dial(nd *node, d dial) {
 	}
 	fail := func(err error) { s.later(nd, dialFailed{d.round.Tag(), d.address, err}) }
 	switch {
-	case to == nil || to.core == nil || s.wall[pair(nd, to)]:
+	case to == nil || to.core == nil || nd.inbound || s.wall[pair(nd, to)]:
 		fail(ErrRefused)
 	case to == nd:
 		fail(link.ErrSelf)
@@ -579,15 +580,31 @@ func TestLargeRound(t *testing.T) {
 			t.Errorf("node %d keeps %d dialled links", nd.n, dialled)
 		}
 	}
+	mute := s.nodes[5] // what it says leaves only by being announced and fetched
+	s.crash(mute)
+	mute.inbound = true
+	s.start(mute)
+	s.settle(10 * time.Minute)
 	for _, n := range []int{3, 9, 20} {
 		s.crash(s.nodes[n])
 	}
+	s.settle(5 * time.Minute) // who has lost a link has dialled another by now
 	s.delivered = 0
+	clear(s.said)
 	for i := range 10 {
-		s.say(s.nodes[(7*i)%len(s.nodes)], fmt.Sprint("message ", i))
+		s.say(s.nodes[(7*i+5)%len(s.nodes)], fmt.Sprint("message ", i))
 		s.settle(2 * time.Second)
 	}
 	t.Logf("%d messages on links for each member and message", s.delivered/len(s.nodes)/10)
+	for _, nd := range s.nodes {
+		if nd.core == nil {
+			continue
+		}
+		history, err := nd.core.rounds[s.tag].history(Position{}, 10)
+		if err != nil || len(history) != len(s.said) {
+			t.Errorf("node %d is up and has %d of %d messages, err %v", nd.n, len(history), len(s.said), err)
+		}
+	}
 	s.heal()
 	s.agree()
 }
