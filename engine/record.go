@@ -46,15 +46,16 @@ func (r *round) ownRecord() []byte {
 	if len(addrs) == 0 {
 		return nil
 	}
+	number := max(r.c.millis(), r.records[key.Device()].number+1)
 	raw, err := cbor.Marshal(addressRecord{
-		Tag: r.tag, Device: key.Device(), Number: r.c.millis(),
+		Tag: r.tag, Device: key.Device(), Number: number,
 		Expires: uint64(r.c.now.Add(recordLife).UnixMilli()), Addresses: addrs,
 	})
 	if err != nil {
 		panic(err) // plain values
 	}
 	raw = append(raw, key.Sign(roleAddresses, raw)...)
-	r.records[key.Device()] = knownRecord{raw: raw, number: r.c.millis(), at: r.c.now}
+	r.records[key.Device()] = knownRecord{raw: raw, number: number, at: r.c.now}
 	return raw
 }
 
@@ -125,8 +126,8 @@ func (p *peer) sendRecords() {
 	r := p.round
 	var records [][]byte
 	r.ownRecord()
-	for d, known := range ordered(r.records, compareDevices) {
-		if d != p.device() {
+	for _, known := range ordered(r.records, compareDevices) {
+		if known.raw != nil { // a peer's own goes to it too: it may have forgotten how far it had counted
 			records = append(records, known.raw)
 		}
 	}
@@ -144,7 +145,15 @@ func (p *peer) onAddresses(m link.Addresses) {
 	var news [][]byte
 	for _, raw := range m.Records {
 		rec, err := r.readRecord(raw)
-		if err != nil || rec.Device == r.c.self.Key.Device() {
+		if err != nil {
+			continue
+		}
+		if rec.Device == r.c.self.Key.Device() {
+			// This device said it when its clock was ahead of what it is now: what holds today needs a higher number.
+			r.records[rec.Device] = knownRecord{number: rec.Number}
+			if own := r.ownRecord(); own != nil {
+				p.send(link.Addresses{Records: [][]byte{own}})
+			}
 			continue
 		}
 		r.records[rec.Device] = knownRecord{raw: raw, number: rec.Number}

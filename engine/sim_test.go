@@ -53,6 +53,7 @@ type node struct {
 	skew     time.Duration
 	shown    map[MessageID]int // how often the front was shown it, since the start
 	inbound  bool              // it cannot dial, only be dialled
+	moved    int               // how often it has come back at another address
 }
 
 // pipe is one direction of a link.
@@ -82,7 +83,7 @@ func (s *sim) log(format string, args ...any) {
 	}
 }
 
-func address(n int) string { return fmt.Sprintf("127.0.0.1:%d", 10000+n) }
+func (nd *node) address() string { return fmt.Sprintf("127.0.0.1:%d", 10000+nd.n+1000*nd.moved) }
 
 func (s *sim) start(nd *node) {
 	draw := func(b []byte) {
@@ -91,7 +92,7 @@ func (s *sim) start(nd *node) {
 		}
 	}
 	nd.core = newCore(nd.keys, nd.store, fmt.Sprintf("p%d", nd.n), slog.New(slog.DiscardHandler), draw)
-	nd.core.listen, nd.shown = []string{address(nd.n)}, map[MessageID]int{}
+	nd.core.listen, nd.shown = []string{nd.address()}, map[MessageID]int{}
 	nd.core.now = s.now.Add(nd.skew)
 	for i := range nd.keys.Rounds {
 		if err := nd.core.restore(&nd.keys.Rounds[i]); err != nil {
@@ -165,7 +166,7 @@ func (s *sim) out(nd *node, id linkID) *pipe {
 func (s *sim) dial(nd *node, d dial) {
 	var to *node
 	for _, o := range s.nodes {
-		if address(o.n) == d.address {
+		if o.address() == d.address {
 			to = o
 		}
 	}
@@ -186,7 +187,7 @@ func (s *sim) dial(nd *node, d dial) {
 		s.pipes = append(s.pipes,
 			&pipe{from: nd, to: to, fromID: back, toID: there}, &pipe{from: to, to: nd, fromID: there, toID: back})
 		s.later(nd, linkUp{link: back, tag: d.round.Tag(), cred: to.keys.Credential, address: d.address, dialled: true})
-		s.later(to, linkUp{link: there, tag: d.round.Tag(), cred: nd.keys.Credential, address: address(nd.n)})
+		s.later(to, linkUp{link: there, tag: d.round.Tag(), cred: nd.keys.Credential, address: nd.address()})
 	}
 }
 
@@ -336,7 +337,7 @@ func (s *sim) found() {
 
 func (s *sim) join(n, via int) {
 	inv := Invite{
-		Want: s.nodes[via].keys.Credential.Fingerprint(), Addresses: []string{address(via)},
+		Want: s.nodes[via].keys.Credential.Fingerprint(), Addresses: []string{s.nodes[via].address()},
 		id: s.nodes[0].core.rounds[s.tag].id,
 	}
 	s.step(s.nodes[n], call(func(c *core) {
@@ -556,6 +557,26 @@ func TestT14Clocks(t *testing.T) {
 		s.say(s.nodes[i%3], fmt.Sprint("message ", i))
 		s.settle(time.Second)
 	}
+	s.agree()
+}
+
+// TestMovedMember: who comes back at another address is found there again, also when its clock has gone back meanwhile.
+func TestMovedMember(t *testing.T) {
+	s := newSim(t, 19, 2)
+	s.found()
+	s.join(1, 0)
+	s.settle(time.Minute)
+	s.crash(s.nodes[1])
+	s.nodes[1].moved, s.nodes[1].skew = 1, -time.Hour
+	s.start(s.nodes[1])
+	s.settle(time.Minute)
+	s.crash(s.nodes[0])
+	s.crash(s.nodes[1])
+	s.nodes[0].moved, s.nodes[1].inbound = 1, true // so node 0 must find node 1
+	s.start(s.nodes[1])
+	s.start(s.nodes[0])
+	s.say(s.nodes[1], "here I am")
+	s.settle(10 * time.Minute)
 	s.agree()
 }
 
