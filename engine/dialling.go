@@ -184,7 +184,9 @@ func (r *round) restoreTargets() error {
 		for _, a := range c.Addresses {
 			r.target(a, line.Credential.Fingerprint()).device = p.Device
 		}
-		if rec, err := r.readRecord(c.Record); err == nil {
+		if rec, err := r.readRecord(c.Record); err != nil && rec.Tag == r.tag {
+			r.doubtful[p.Device] = doubtful{raw: c.Record, near: true}
+		} else if err == nil {
 			r.records[p.Device] = knownRecord{raw: c.Record, number: rec.Number}
 			r.adopt(rec, true) // it was judged when it came
 		}

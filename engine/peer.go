@@ -43,6 +43,7 @@ type peer struct {
 	pinged  time.Time
 	ping    uint64 // nonce of the ping under way, 0 if none
 	rtt     time.Duration
+	skew    skew
 	request uint64    // the last request made to it
 	asked   time.Time // when, or when it last gave something
 	whole   bool      // everything that it offered has been fetched: it no longer delays signing
@@ -99,7 +100,7 @@ func (e linkUp) apply(c *core) {
 	}
 	c.peers[p.id], r.peers = p, append(r.peers, p)
 	p.theirs = r.chain != nil && r.holdsFirst(p.device())
-	p.send(link.Ready{HavePubKey: p.theirs, HaveGenesis: r.chain != nil, Clock: c.millis()})
+	p.send(link.Ready{HavePubKey: p.theirs, HaveGenesis: r.chain != nil, Clock: c.plain()})
 	if p.theirs {
 		r.sendFrontier(p)
 	}
@@ -179,7 +180,7 @@ func (p *peer) tick() {
 func (p *peer) pingNow() {
 	c := p.round.c
 	p.ping, p.pinged = uint64(p.id)<<32|uint64(c.now.Unix()&0xffffffff)|1, c.now
-	p.send(link.Ping{Nonce: p.ping, Clock: c.millis()})
+	p.send(link.Ping{Nonce: p.ping, Clock: c.plain()})
 }
 
 func (e received) apply(c *core) {
@@ -201,7 +202,8 @@ func (e received) apply(c *core) {
 	case link.Blocks:
 		p.onBlocks(m, e.blocks)
 	case link.Ping:
-		p.send(link.Pong{Nonce: m.Nonce, Clock: c.millis()})
+		p.onClock(m.Clock, p.rtt/2, false)
+		p.send(link.Pong{Nonce: m.Nonce, Clock: c.plain()})
 	case link.Pong:
 		p.onPong(m)
 	case link.Frontier:
@@ -226,6 +228,7 @@ func (p *peer) onPong(m link.Pong) {
 	}
 	first := p.rtt == 0
 	p.ping, p.rtt = 0, max(p.round.c.now.Sub(p.pinged), time.Microsecond)
+	p.onClock(m.Clock, p.rtt/2, true)
 	if first && p.online() {
 		p.tellState(Online)
 	}
@@ -243,6 +246,7 @@ func (p *peer) onReady(m link.Ready) {
 	}
 	p.ready, p.lacksGen = true, !m.HaveGenesis
 	p.stored = m.HavePubKey
+	p.onClock(m.Clock, 0, false)
 	p.introduce()
 	p.cameOnline()
 }

@@ -35,6 +35,7 @@ func (r *round) members() []Member {
 		m := Member{
 			Person: r.person(f, p.devices[0]), Own: f == own, Devices: slices.Clone(p.devices), Joined: p.joined, Seen: p.seen,
 		}
+		m.Forked = r.forked(p)
 		for _, link := range r.peers {
 			m.Online = m.Online || link.online() && link.fingerprint() == f
 		}

@@ -44,7 +44,7 @@ func (r *round) ownRecord() []byte {
 	key := r.c.self.Key
 	raw, err := cbor.Marshal(addressRecord{
 		Tag: r.tag, Device: key.Device(), Number: r.c.millis(),
-		Expires: uint64(r.c.now.Add(recordLife).UnixMilli()), Addresses: addrs,
+		Expires: uint64(r.c.clock().Add(recordLife).UnixMilli()), Addresses: addrs,
 	})
 	if err != nil {
 		panic(err) // plain values
@@ -96,7 +96,7 @@ func (r *round) readRecord(raw []byte) (rec addressRecord, err error) {
 		return rec, errors.New("address record of no member")
 	case len(rec.Addresses) > maxRecordAddresses:
 		return rec, fmt.Errorf("%d addresses exceed the limit of %d", len(rec.Addresses), maxRecordAddresses)
-	case expires.Before(r.c.now) || expires.After(r.c.now.Add(recordLife+recordLeeway)):
+	case expires.Before(r.c.clock()) || expires.After(r.c.clock().Add(recordLife+recordLeeway)):
 		return rec, errors.New("address record has expired, or lasts too long")
 	case !rec.Device.Verify(roleAddresses, raw[:n], raw[n:]):
 		return rec, errors.New("signature of the address record does not match")
@@ -128,18 +128,27 @@ func (p *peer) sendRecords() {
 	}
 }
 
-// onAddresses takes in what is new, and passes it on. A record that does not hold is left alone: it may be of a member who
-// has not been heard of here yet.
+// onAddresses takes in what is new, and passes it on. A record that does not hold is no fault: it may be of a member who has
+// not been heard of here yet.
 func (p *peer) onAddresses(m link.Addresses) {
-	r := p.round
+	p.round.takeRecords(p, isLoopback(p.address) || strings.HasPrefix(p.address, "unix:"), m.Records...)
+}
+
+func (r *round) takeRecords(from *peer, near bool, records ...[]byte) {
 	var news [][]byte
-	for _, raw := range m.Records {
+	for _, raw := range records {
 		rec, err := r.readRecord(raw)
-		if err != nil || rec.Device == r.c.self.Key.Device() || rec.Number <= r.records[rec.Device].number {
+		if err != nil {
+			if rec.Tag == r.tag && len(r.doubtful) < maxDoubtful {
+				r.doubtful[rec.Device] = doubtful{raw: raw, near: near}
+			}
+			continue
+		}
+		if rec.Device == r.c.self.Key.Device() || rec.Number <= r.records[rec.Device].number {
 			continue
 		}
 		r.records[rec.Device] = knownRecord{raw: raw, number: rec.Number}
-		r.adopt(rec, isLoopback(p.address) || strings.HasPrefix(p.address, "unix:"))
+		r.adopt(rec, near)
 		r.keepContact(rec.Device)
 		news = append(news, raw)
 	}
@@ -147,9 +156,24 @@ func (p *peer) onAddresses(m link.Addresses) {
 		return
 	}
 	for _, other := range r.peers {
-		if other != p && other.online() {
+		if other != from && other.online() {
 			other.send(link.Addresses{Records: news})
 		}
+	}
+}
+
+// doubtful is a record that did not hold when it came. It may once its device is known to be a member, or the clock has been
+// corrected: who joins is told the addresses before it has caught up on whose they are.
+type doubtful struct {
+	raw  []byte
+	near bool
+}
+
+// reconsider judges the record of a device again.
+func (r *round) reconsider(d Device) {
+	if doubt, ok := r.doubtful[d]; ok {
+		delete(r.doubtful, d)
+		r.takeRecords(nil, doubt.near, doubt.raw)
 	}
 }
 

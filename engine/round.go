@@ -33,13 +33,15 @@ type round struct {
 	order   []chain.ID               // the durable ones of recent, oldest first
 	durable map[Device]chain.Place   // the end of each line as it is on disk
 	orphans orphans
+	holding uint64 // the least t of what is held
 
-	people  people
-	peers   []*peer // in the order they came
-	targets map[string]*target
-	records map[Device]knownRecord
-	source  *peer // that is catching this device up
-	join    *join // under way
+	people   people
+	peers    []*peer // in the order they came
+	targets  map[string]*target
+	records  map[Device]knownRecord
+	doubtful map[Device]doubtful
+	source   *peer // that is catching this device up
+	join     *join // under way
 
 	outbox
 	shown chain.Position // the newest message shown
@@ -55,8 +57,8 @@ func (c *core) newRound(id identity.RoundID) *round {
 	r := &round{
 		c: c, id: id, tag: id.Tag(), link: link.NewRound(id.Tag(), id.LinkKey()), content: id.ContentKey(),
 		recent: map[chain.ID]store.Entry{}, durable: map[Device]chain.Place{}, orphans: newOrphans(),
-		people: people{}, targets: map[string]*target{},
-		records: map[Device]knownRecord{},
+		people: people{}, targets: map[string]*target{}, holding: nothingHeld,
+		records: map[Device]knownRecord{}, doubtful: map[Device]doubtful{},
 	}
 	r.outbox.holds = map[Device]uint64{}
 	c.rounds[r.tag], c.order = r, append(c.order, r)
@@ -90,7 +92,7 @@ func (c *core) found(name string, done func(Round, error)) {
 		return
 	}
 	now := c.millis()
-	b, err := chain.Sign(c.self.Key, chain.Header{Kind: chain.KindGenesis, T: now, Wall: now}, body)
+	b, err := chain.Sign(c.self.Key, chain.Header{Kind: chain.KindGenesis, T: now, Wall: c.plain()}, body)
 	if err != nil {
 		fail(fmt.Errorf("making a round: %w", err))
 		return
@@ -248,15 +250,15 @@ func (r *round) restoreChain() error {
 	if err != nil {
 		return err
 	}
-	heads := make([]chain.Place, 0, len(entries))
-	for _, e := range entries {
-		heads = append(heads, placeOf(e))
-	}
-	if len(heads) == 0 {
-		heads = append(heads, r.durable[r.genesis.Author])
+	heads, held, err := r.sortHeads(entries)
+	if err != nil {
+		return err
 	}
 	if err := r.chain.Restore(lines, heads); err != nil {
 		return fmt.Errorf("%w: %w", ErrStoreDamaged, err)
+	}
+	for _, b := range held {
+		r.hold(b)
 	}
 	for _, l := range lines {
 		if l.First != r.genesis {
@@ -307,11 +309,7 @@ func (r *round) add(b *chain.Block, alongside func(store.Tx) error, done func(er
 			e.Reach = max(e.Reach, edge.Reach)
 		}
 	}
-	cites := make([]store.ID, 0, 4)
-	for _, id := range b.Edges() {
-		cites = append(cites, id)
-	}
-	r.chain.Add(b)
+	cites := r.enter(b)
 	r.recent[b.ID()] = e
 	r.blocks++
 	r.c.counts.Admitted++
@@ -382,6 +380,7 @@ func (r *round) introduceSelf() error {
 
 func (r *round) signFirst() (*chain.Block, error) {
 	h := r.chain.First(r.c.millis())
+	h.Wall = r.c.plain()
 	h.Author = r.c.self.Key.Device()
 	plain, err := chain.EncodeHandle(r.c.handle)
 	if err != nil {

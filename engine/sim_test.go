@@ -49,6 +49,7 @@ type node struct {
 	disk     []commit
 	accepted []*link.Round
 	skew     time.Duration
+	notices  []string
 	shown    map[MessageID]int // how often the front was shown it, since the start
 }
 
@@ -142,6 +143,10 @@ func (s *sim) effects(nd *node, effects []effect) {
 		case emit:
 			if m, ok := ef.Event.(MessageEvent); ok {
 				nd.shown[m.Message.ID]++
+			}
+			if e, ok := ef.Event.(NoticeEvent); ok {
+				s.log("node %d notices: %s", nd.n, e.Text)
+				nd.notices = append(nd.notices, e.Text)
 			}
 			if e, ok := ef.Event.(ErrorEvent); ok {
 				s.t.Fatalf("node %d: %v", nd.n, e.Err)

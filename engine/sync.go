@@ -31,6 +31,7 @@ func (p *peer) onGenesis(blocks []*chain.Block) {
 		r.abandon(err)
 		return
 	}
+	r.c.correct() // genesis may show that the clock is wrong
 	r.enrol(nil)
 	if err := r.introduceSelf(); err != nil {
 		r.abandon(err)
@@ -300,6 +301,9 @@ func (r *round) setAside(p *peer, b *chain.Block, missing []chain.ID) {
 func (r *round) take(p *peer, b *chain.Block, pushed bool) error {
 	r.noteFork(b)
 	r.show(b, pushed)
+	if b.Kind == chain.KindPubKey {
+		defer r.reconsider(b.Author)
+	}
 	return r.add(b, nil, func(err error) {
 		if err != nil {
 			return
