@@ -51,6 +51,9 @@ const (
 	// maxDoubtful bounds the address records that do not hold and may yet.
 	maxDoubtful = 1024
 
+	// maxProofs bounds the proofs about devices that have not been heard of.
+	maxProofs = 1024
+
 	// closeTime bounds saying goodbye.
 	closeTime = 3 * time.Second
 

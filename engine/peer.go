@@ -44,9 +44,14 @@ type peer struct {
 	ping    uint64 // nonce of the ping under way, 0 if none
 	rtt     time.Duration
 	skew    skew
-	request uint64    // the last request made to it
-	asked   time.Time // when, or when it last gave something
-	whole   bool      // everything that it offered has been fetched: it no longer delays signing
+	request uint64 // the last request made to it
+	want    uint64 // that of catching up, and what it asks for
+	ranges  []link.Range
+	tried   map[Device]uint64 // how far it has been asked about each device
+	fetched map[chain.ID]bool // asked of it by id
+	proved  map[Device]bool   // forks that it knows of
+	asked   time.Time         // when, or when it last gave something
+	whole   bool              // everything that it offered has been fetched: it no longer delays signing
 }
 
 func (p *peer) device() Device           { return p.cred.Device() }
@@ -89,7 +94,7 @@ func (e linkUp) apply(c *core) {
 	p := &peer{
 		id: e.link, round: r, cred: e.cred, address: e.address, dialled: e.dialled, since: c.now, heard: c.now,
 		known: map[Device]uint64{}, told: map[Device]uint64{}, ackDue: map[Device]bool{},
-		owes: map[Device]uint64{},
+		owes: map[Device]uint64{}, tried: map[Device]uint64{}, fetched: map[chain.ID]bool{}, proved: map[Device]bool{},
 	}
 	if e.dialled {
 		r.reached(e.address, p)
@@ -214,6 +219,10 @@ func (e received) apply(c *core) {
 		if p.online() {
 			p.onAddresses(m)
 		}
+	case link.Proof:
+		if p.online() {
+			p.onProof(m)
+		}
 	case link.Want, link.Fetch:
 		// History is for members whose first block is stored here, nobody else.
 		if p.theirs {
@@ -275,10 +284,12 @@ func (p *peer) push(bs ...*chain.Block) {
 	for i, b := range bs {
 		raws[i] = b.Bytes()
 		p.told[b.Author] = max(p.told[b.Author], b.Seq)
-		p.owes[b.Author] = max(p.owes[b.Author], b.Seq)
+		if line := p.round.chain.Line(b.Author); line.Fork == nil {
+			p.owes[b.Author] = max(p.owes[b.Author], b.Seq)
+		}
 	}
 	p.send(link.Blocks{Blocks: raws, Last: true})
-	if p.unacked.IsZero() {
+	if p.unacked.IsZero() && len(p.owes) > 0 {
 		p.unacked = p.round.c.now
 		p.round.c.wakeAt(p.unacked.Add(ackTime))
 	}
@@ -292,6 +303,7 @@ func (p *peer) cameOnline() {
 		p.tellState(Online)
 		p.pingNow()
 		p.sendRecords()
+		p.sendProofs()
 		p.round.welcomed()
 	}
 }

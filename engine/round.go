@@ -29,11 +29,13 @@ type round struct {
 	member  bool         // this device's first block is durable
 	blocks  int          // admitted
 
-	recent  map[chain.ID]store.Entry // the newest places, and whatever is not durable yet
-	order   []chain.ID               // the durable ones of recent, oldest first
-	durable map[Device]chain.Place   // the end of each line as it is on disk
-	orphans orphans
-	holding uint64 // the least t of what is held
+	recent   map[chain.ID]store.Entry  // the newest places, and whatever is not durable yet
+	order    []chain.ID                // the durable ones of recent, oldest first
+	durable  map[Device]chain.Place    // the end of each line as it is on disk
+	unlanded map[chain.ID]*chain.Block // admitted, not durable yet
+	proofs   map[Device]proof          // of forks, of some before the device is known
+	orphans  orphans
+	holding  uint64 // the least t of what is held
 
 	people   people
 	peers    []*peer // in the order they came
@@ -58,6 +60,7 @@ func (c *core) newRound(id identity.RoundID) *round {
 		c: c, id: id, tag: id.Tag(), link: link.NewRound(id.Tag(), id.LinkKey()), content: id.ContentKey(),
 		recent: map[chain.ID]store.Entry{}, durable: map[Device]chain.Place{}, orphans: newOrphans(),
 		people: people{}, targets: map[string]*target{}, holding: nothingHeld,
+		unlanded: map[chain.ID]*chain.Block{}, proofs: map[Device]proof{},
 		records: map[Device]knownRecord{}, doubtful: map[Device]doubtful{},
 	}
 	r.outbox.holds = map[Device]uint64{}
@@ -243,7 +246,11 @@ func (r *round) restoreChain() error {
 			}
 		}
 		place := placeOf(end)
-		lines = append(lines, chain.Line{First: first, Newest: place})
+		line := chain.Line{First: first, Newest: place}
+		if err := r.restoreFork(&line); err != nil {
+			return fmt.Errorf("reading the proof about device %s: %w", end.Author.Short(), err)
+		}
+		lines = append(lines, line)
 		r.durable[end.Author] = place
 	}
 	entries, err := r.c.store.Heads(r.tag)
@@ -310,7 +317,7 @@ func (r *round) add(b *chain.Block, alongside func(store.Tx) error, done func(er
 		}
 	}
 	cites := r.enter(b)
-	r.recent[b.ID()] = e
+	r.recent[b.ID()], r.unlanded[b.ID()] = e, b
 	r.blocks++
 	r.c.counts.Admitted++
 	r.c.write(func(w store.Tx) error {
@@ -337,6 +344,7 @@ func (r *round) landed(b *chain.Block) {
 	if d, ok := r.durable[b.Author]; !ok || b.Seq > d.Seq {
 		r.durable[b.Author] = chain.Place{ID: b.ID(), Author: b.Author, Seq: b.Seq, T: b.T}
 	}
+	delete(r.unlanded, b.ID())
 	r.order = append(r.order, b.ID())
 	for len(r.order) > recentPlaces {
 		delete(r.recent, r.order[0])
