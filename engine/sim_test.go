@@ -38,6 +38,7 @@ type sim struct {
 	tag   Tag
 	said  map[MessageID]string // what Send returned for: it must never be lost
 	wall  map[[2]int]bool      // pairs that cannot reach each other
+	watch func(*node, effect)  // sees everything that a node does, if set
 }
 
 // node is one device. Its store and keyring outlive a crash of its core.
@@ -124,6 +125,9 @@ func (s *sim) step(nd *node, ev event) {
 
 func (s *sim) effects(nd *node, effects []effect) {
 	for _, ef := range effects {
+		if s.watch != nil {
+			s.watch(nd, ef)
+		}
 		switch ef := ef.(type) {
 		case sendTo:
 			if p := s.out(nd, ef.link); p != nil {
@@ -432,6 +436,16 @@ func TestConvergence(t *testing.T) {
 
 func converge(t *testing.T, seed uint64) {
 	s := newSim(t, seed, 2+int(seed%4))
+	s.chaos()
+	s.heal()
+	s.agree()
+	if t.Failed() {
+		t.Logf("seed %d, %d nodes: %s", seed, len(s.nodes), strings.Join(slices.Sorted(maps.Values(s.said)), ", "))
+	}
+}
+
+// chaos is a round whose members crash, restart, lose links and write all the time.
+func (s *sim) chaos() {
 	s.found()
 	for n := 1; n < len(s.nodes); n++ {
 		s.join(n, s.rnd.IntN(n))
@@ -462,11 +476,6 @@ func converge(t *testing.T, seed uint64) {
 				all[s.rnd.IntN(len(all))]()
 			}
 		}
-	}
-	s.heal()
-	s.agree()
-	if t.Failed() {
-		t.Logf("seed %d, %d nodes: %s", seed, len(s.nodes), strings.Join(slices.Sorted(maps.Values(s.said)), ", "))
 	}
 }
 
