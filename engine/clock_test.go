@@ -185,3 +185,30 @@ func (s *sim) history(n int) map[string]Message {
 	}
 	return all
 }
+
+// TestHeldAcrossAStart: what only a held block cites is a head, after a start too; and when its time came while nobody looked,
+// it is not one any more.
+func TestHeldAcrossAStart(t *testing.T) {
+	s, l, at, now := flooded(t)
+	s.say(s.nodes[1], "the last of the present")
+	s.settle(time.Minute)
+	present := s.newest(1)
+	future := l.sign("from the future", at, now+uint64((2*time.Hour).Milliseconds()), present.ID)
+	l.give(0, future)
+	s.settle(time.Second)
+	heads := func(when string, want chain.Place) {
+		t.Helper()
+		if got := s.round(0).chain.Heads(); len(got) != 1 || got[0] != want {
+			t.Errorf("%s the heads are %v, not %v", when, got, want)
+		}
+	}
+	heads("before", present)
+	s.restart(s.nodes[0], 0)
+	heads("after a start", present)
+	s.crash(s.nodes[0])
+	s.now = s.now.Add(3 * time.Hour)
+	s.start(s.nodes[0])
+	heads("three hours later", future.Place())
+	s.heal()
+	s.agree()
+}

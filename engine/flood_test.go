@@ -57,7 +57,7 @@ func TestT16WithheldParents(t *testing.T) {
 		last = line[i].Place()
 	}
 	l.give(0, line...)
-	if s.watch = nil; most == 0 || most > maxOrphans {
+	if s.watch = nil; most == 0 || most > 256 {
 		t.Errorf("%d blocks waited at once", most)
 	}
 	if left := s.pool(0); left > 0 {
@@ -90,7 +90,7 @@ func TestT16ManyHeads(t *testing.T) {
 	l.give(0, heads...)
 	s.watch = nil
 	s.settle(time.Minute)
-	if got := r.blocks - before; got != 2 || most > maxOrphans || len(r.recent) > recentPlaces {
+	if got := r.blocks - before; got != 2 || most > 256 || len(r.recent) > recentPlaces {
 		t.Errorf("%d blocks are admitted, %d were set aside at once", got, most)
 	}
 	if n := len(r.chain.Heads()); n > len(r.chain.Devices())+1 {

@@ -91,10 +91,14 @@ func (r *round) flag(d Device, pr proof) error {
 	})
 	for _, p := range r.peers {
 		p.forgive(d)
-		if p.online() {
-			p.prove(d)
-		}
 	}
+	r.c.settled(func() { // who is shown it may fetch both blocks
+		for _, p := range r.peers {
+			if p.online() {
+				p.prove(d)
+			}
+		}
+	})
 	return nil
 }
 
@@ -257,18 +261,11 @@ func (r *round) needed(b *chain.Block) bool {
 // shun sets aside a block of a flagged device that nobody has built on, and tells who sent it why it is not acknowledged.
 func (r *round) shun(p *peer, b *chain.Block, missing []chain.ID) {
 	r.orphans.keep(p.id, b, missing, r.c.now)
-	p.prove(b.Author)
-}
-
-// fetchLacking asks a peer for what its blocks wait for, once catching up has brought what it brings.
-func (r *round) fetchLacking(p *peer) {
-	var ids []chain.ID
-	for _, w := range ordered(r.orphans.waiting, chain.ID.Compare) {
-		if w.from == p.id && w.missing > 0 && r.needed(w.block) {
-			ids = append(ids, w.block.Edges()...)
+	r.c.settled(func() {
+		if r.c.peers[p.id] == p && p.online() {
+			p.prove(b.Author)
 		}
-	}
-	p.fetch(r.lacking(ids))
+	})
 }
 
 // forked reports whether a device of a person has written two histories.

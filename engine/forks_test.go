@@ -38,7 +38,10 @@ func (l *liar) sign(text string, prev chain.Place, t uint64, parents ...chain.ID
 }
 
 // give makes a node take a block as if the liar had pushed it over a link, which lasts only for this.
-func (l *liar) give(n int, blocks ...*chain.Block) {
+func (l *liar) give(n int, blocks ...*chain.Block) { l.hold(n, blocks...)() }
+
+// hold is give over a link that lasts until what it returns is called.
+func (l *liar) hold(n int, blocks ...*chain.Block) (end func()) {
 	nd := l.s.nodes[n]
 	l.s.links++
 	id := l.s.links
@@ -50,7 +53,7 @@ func (l *liar) give(n int, blocks ...*chain.Block) {
 	if nd.core.peers[id] == nil {
 		l.s.t.Errorf("node %d drops the liar", n)
 	}
-	l.s.step(nd, linkDown{link: id})
+	return func() { l.s.step(nd, linkDown{link: id}) }
 }
 
 // ids is what a node has admitted, the newest in canonical order first.
@@ -207,4 +210,57 @@ func TestNewcomerLearnsOfTheFork(t *testing.T) {
 	s.settle(15 * time.Minute)
 	s.nodes = []*node{s.nodes[0], s.nodes[1], s.nodes[3]}
 	s.agreeOnFork(device, append(line, one, other, cites)...)
+}
+
+// TestFrontierThatDiffersIsFollowedUp: two that hold one block of a pair each find out from their frontiers.
+func TestFrontierThatDiffersIsFollowedUp(t *testing.T) {
+	s, l, at, now := flooded(t)
+	s.wall[[2]int{0, 1}] = true
+	s.restart(s.nodes[0], 0)
+	s.settle(time.Minute)
+	one, other := l.sign("yes", at, now), l.sign("no", at, now)
+	l.give(0, one)
+	l.give(1, other)
+	s.settle(time.Second)
+	s.heal()
+	s.agreeOnFork(l.keys.Device.Device(), one, other)
+}
+
+// TestProofIsPassedOn: who holds one block of a pair, as the one who found out counts it, too, learns of the other by the proof.
+func TestProofIsPassedOn(t *testing.T) {
+	s, l, at, now := flooded(t)
+	one, other := l.sign("yes", at, now), l.sign("no", at, now)
+	l.give(0, one)
+	s.settle(time.Second)
+	l.give(0, other)
+	s.settle(time.Minute)
+	s.agreeOnFork(l.keys.Device.Device(), one, other)
+}
+
+// TestShunnedUntilBuiltOn: more of a flagged device is set aside, a line of it too, until an honest member's block descends
+// from it.
+func TestShunnedUntilBuiltOn(t *testing.T) {
+	s, l, at, now := flooded(t)
+	one, other := l.sign("yes", at, now), l.sign("no", at, now)
+	more := l.sign("more", one.Place(), now+1)
+	last := l.sign("and more", more.Place(), now+2)
+	end := l.hold(0, one, other, more, last)
+	s.settle(time.Second)
+	if _, ok, _ := s.round(0).entry(more.ID()); ok || s.pool(0) != 2 {
+		t.Errorf("more of it is taken; %d set aside", s.pool(0))
+	}
+	s.crash(s.nodes[1])
+	honest := &liar{s: s, keys: s.nodes[1].keys}
+	cites := honest.sign("I had not heard of the fork", s.round(0).chain.Line(honest.keys.Device.Device()).Newest, now+3, last.ID())
+	honest.give(0, cites)
+	s.settle(time.Second)
+	for _, b := range []*chain.Block{more, last, cites} {
+		if _, ok, _ := s.round(0).entry(b.ID()); !ok {
+			t.Errorf("%v is not taken", b)
+		}
+	}
+	end()
+	if n := s.pool(0); n != 0 {
+		t.Errorf("%d are still set aside", n)
+	}
 }

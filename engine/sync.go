@@ -229,7 +229,6 @@ func (p *peer) onBlocks(m link.Blocks, blocks []*chain.Block) {
 	for _, asked := range p.ranges {
 		p.tried[asked.Device] = max(p.tried[asked.Device], asked.To)
 	}
-	r.fetchLacking(p)
 	if r.blocks == before && len(r.missing(p)) > 0 {
 		p.stale, p.whole = false, true // it gives nothing more, whatever it said
 	}
