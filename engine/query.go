@@ -75,7 +75,7 @@ func (r *round) listPeers() []Peer {
 		all = append(all, peer)
 	}
 	for _, t := range r.targets {
-		if t.link != 0 || t.device != (Device{}) && r.peerOf(t.device) != nil {
+		if t.gone || t.link != 0 || t.device != (Device{}) && r.peerOf(t.device) != nil {
 			continue
 		}
 		peer := Peer{Person: r.behind(t), Address: t.address, State: Offline, Dialled: true}

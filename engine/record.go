@@ -186,18 +186,18 @@ type knownRecord struct {
 // adopt makes targets of a record's addresses. A Unix socket is never dialled because somebody says so, and this machine's
 // own ports only where whoever says it is on this machine.
 func (r *round) adopt(rec addressRecord, near bool) {
-	for a, t := range ordered(r.targets, strings.Compare) {
+	for _, t := range ordered(r.targets, strings.Compare) {
 		if t.device == rec.Device && t.hearsay && t.link == 0 && !t.dialing {
-			delete(r.targets, a)
+			t.gone = true // but how often it was tried is not forgotten, or another record would allow as many tries again
 		}
 	}
 	who := r.author(rec.Device).Fingerprint
 	for _, a := range rec.Addresses {
-		if strings.HasPrefix(a, "unix:") || isLoopback(a) && !near || r.targets[a] != nil {
+		if strings.HasPrefix(a, "unix:") || isLoopback(a) && !near || r.targets[a] != nil && !r.targets[a].gone {
 			continue
 		}
 		t := r.target(a, who)
-		t.device, t.hearsay = rec.Device, true
+		t.device, t.hearsay, t.gone = rec.Device, true, false
 	}
 	r.dialDue()
 }
