@@ -21,7 +21,10 @@ import (
 // What is to be stored gathers in one batch. While one is being flushed the next gathers, so that a flush is shared by all
 // that came meanwhile; what must only happen once it is durable – an ACK, a push, an answer to Send – waits in after.
 type core struct {
-	now    time.Time
+	now time.Time // the plain clock, for waiting and measuring
+	// correction is what the clock is to be put forward by to agree with the others. clock.go.
+	correction time.Duration
+
 	self   link.Self
 	handle string
 	keys   *identity.Keyring
@@ -147,7 +150,8 @@ func (b commit) apply(tx store.Tx) error {
 
 // step applies one event at a time and returns what is to be done, in order.
 func (c *core) step(now time.Time, ev event) []effect {
-	c.now, c.effects = now, nil
+	c.effects = nil
+	c.advance(now)
 	ev.apply(c)
 	for _, r := range c.order {
 		r.settle()
@@ -210,6 +214,7 @@ func (e committed) apply(c *core) {
 
 func (tick) apply(c *core) {
 	c.wake = time.Time{}
+	c.recheckHeld()
 	for _, r := range c.order {
 		r.rotate()
 		r.dialDue()
@@ -218,9 +223,6 @@ func (tick) apply(c *core) {
 		}
 	}
 }
-
-// millis is the clock as blocks carry it; a clock before 1970 reads as 0.
-func (c *core) millis() uint64 { return uint64(max(0, c.now.UnixMilli())) }
 
 func (c *core) accepts() {
 	rounds := make([]*link.Round, 0, len(c.rounds))

@@ -19,6 +19,7 @@ type target struct {
 	want    Fingerprint // who must answer; zero for any member
 	device  Device      // who answered last, or is said to be there; zero if nobody
 	hearsay bool        // it comes from a record, and nobody has answered there
+	gone    bool        // the record does not name it any more; kept for a day, so that tries is
 	tries   int         // in vain since triesFrom, while it is hearsay
 	since   time.Time   // of the first of them
 	dialing bool
@@ -43,13 +44,19 @@ func (r *round) target(address string, want Fingerprint) *target {
 		t = &target{address: address}
 		r.targets[address] = t
 	}
-	t.want = want
+	t.want, t.gone = want, false
 	return t
 }
 
 // dialDue dials what is due.
 func (r *round) dialDue() {
 	for _, t := range r.draws() {
+		if t.gone {
+			if r.c.now.Sub(t.since) > hearsayDay {
+				delete(r.targets, t.address)
+			}
+			continue
+		}
 		if t.dialing || t.link != 0 || t.device != (Device{}) && r.peerOf(t.device) != nil || !r.room(t) {
 			continue
 		}
@@ -184,7 +191,9 @@ func (r *round) restoreTargets() error {
 		for _, a := range c.Addresses {
 			r.target(a, line.Credential.Fingerprint()).device = p.Device
 		}
-		if rec, err := r.readRecord(c.Record); err == nil {
+		if rec, err := r.readRecord(c.Record); err != nil && rec.Tag == r.tag {
+			r.doubtful[p.Device] = doubtful{raw: c.Record, near: true}
+		} else if err == nil {
 			r.records[p.Device] = knownRecord{raw: c.Record, number: rec.Number}
 			r.adopt(rec, true) // it was judged when it came
 		}

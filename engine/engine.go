@@ -19,6 +19,9 @@
 //	sync.go       how two devices come to hold the same blocks
 //	serve.go      history for others
 //	outbox.go     what is said: drafts, signing, delivery
+//	clock.go      whose clock to go by
+//	held.go       blocks of a clock that is ahead
+//	forks.go      devices that write two histories
 //	dialling.go   addresses, back-off, joining
 //	people.go     members and their names
 //	view.go       blocks as the front shows them

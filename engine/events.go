@@ -46,6 +46,7 @@ type Message struct {
 	Received time.Time // by this device's; zero in history
 	Live     bool      // said just now, not brought by catching up
 	Late     bool      // lands before lines that this device has shown
+	Held     bool      // its author's clock is more than 10 minutes ahead of this device's: nobody builds on it yet
 	Problem  string    // why the block cannot be shown, in place of Text: "unreadable", "needs a newer opentalk"
 }
 
@@ -166,6 +167,7 @@ type Member struct {
 	Person
 	Own     bool
 	Online  bool
+	Forked  bool // one of the devices has written two histories
 	Devices []Device
 	Joined  time.Time
 	Seen    time.Time // when it was last online here; zero if never

@@ -55,8 +55,22 @@ const (
 	hearsayDay   = 24 * time.Hour
 	hearsayEvery = time.Second
 
+	// maxDoubtful bounds the address records that do not hold and may yet.
+	maxDoubtful = 1024
+
+	// maxProofs bounds the proofs about devices that have not been heard of.
+	maxProofs = 1024
+
 	// closeTime bounds saying goodbye.
 	closeTime = 3 * time.Second
+
+	// A clock that is more than clockOff from the others' goes by theirs, when two of them are within clockAgree. farthest is
+	// as wrong as a clock is believed to be.
+	clockOff   = 2 * time.Minute
+	clockAgree = 10 * time.Minute
+	farthest   = 100 * 365 * 24 * time.Hour
+	// heldWait bounds how long nothing looks whether the time of a held block has come.
+	heldWait = time.Hour
 
 	// recentPlaces are kept in memory of the newest blocks: edges nearly always lead to these.
 	recentPlaces = 4096

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"opentalk/engine/chain"
@@ -53,7 +54,7 @@ func (o *orphans) keep(from linkID, b *chain.Block, missing []chain.ID, now time
 // freed takes out the blocks for which id was the last missing edge.
 func (o *orphans) freed(id chain.ID) []orphan {
 	var free []orphan
-	for child := range o.wanted[id] {
+	for child := range ordered(o.wanted[id], chain.ID.Compare) {
 		w := o.waiting[child]
 		if w == nil {
 			continue
@@ -65,6 +66,25 @@ func (o *orphans) freed(id chain.ID) []orphan {
 	}
 	delete(o.wanted, id)
 	return free
+}
+
+// ready takes out the blocks that wait for nothing any more, being shunned, among ids and what they descend from.
+func (o *orphans) ready(ids []chain.ID) []orphan {
+	var ready []orphan
+	seen := map[chain.ID]bool{}
+	for queue := slices.Clone(ids); len(queue) > 0; queue = queue[1:] {
+		w := o.waiting[queue[0]]
+		switch {
+		case w == nil || seen[queue[0]]:
+		case w.missing == 0:
+			ready = append(ready, *w)
+			o.remove(queue[0])
+		default:
+			seen[queue[0]] = true
+			queue = append(queue, w.block.Edges()...)
+		}
+	}
+	return ready
 }
 
 // forget drops what a peer that has gone had sent.

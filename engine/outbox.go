@@ -227,6 +227,7 @@ func (r *round) compose() (b *chain.Block, n int, err error) {
 		return nil, 0, err
 	}
 	h, _ := r.chain.Next(r.c.self.Key.Device(), r.c.millis())
+	h.Wall = r.c.plain()
 	h.Kind = chain.KindMessage
 	b, err = chain.Sign(r.c.self.Key, h, seal.Body(r.content, sealPlace(h), plain))
 	if err != nil {

@@ -43,10 +43,16 @@ type peer struct {
 	pinged    time.Time
 	ping      uint64 // nonce of the ping under way, 0 if none
 	rtt       time.Duration
-	request   uint64    // the last request made to it
-	announced uint64    // the newest of those that fetch what it announced
-	asked     time.Time // when, or when it last gave something
-	whole     bool      // everything that it offered has been fetched: it no longer delays signing
+	skew      skew
+	request   uint64 // the last request made to it
+	announced uint64 // the newest of those that fetch what it announced
+	want      uint64 // that of catching up, and what it asks for
+	ranges    []link.Range
+	tried     map[Device]uint64 // how far it has been asked about each device
+	fetched   map[chain.ID]bool // asked of it by id
+	proved    map[Device]bool   // forks that it knows of
+	asked     time.Time         // when, or when it last gave something
+	whole     bool              // everything that it offered has been fetched: it no longer delays signing
 }
 
 func (p *peer) device() Device           { return p.cred.Device() }
@@ -89,7 +95,7 @@ func (e linkUp) apply(c *core) {
 	p := &peer{
 		id: e.link, round: r, cred: e.cred, address: e.address, dialled: e.dialled, since: c.now, heard: c.now,
 		known: map[Device]uint64{}, told: map[Device]uint64{}, ackDue: map[Device]bool{},
-		owes: map[Device]uint64{},
+		owes: map[Device]uint64{}, tried: map[Device]uint64{}, fetched: map[chain.ID]bool{}, proved: map[Device]bool{},
 	}
 	if e.dialled {
 		r.reached(e.address, p)
@@ -100,7 +106,7 @@ func (e linkUp) apply(c *core) {
 	}
 	c.peers[p.id], r.peers = p, append(r.peers, p)
 	p.theirs = r.chain != nil && r.holdsFirst(p.device())
-	p.send(link.Ready{HavePubKey: p.theirs, HaveGenesis: r.chain != nil, Clock: c.millis()})
+	p.send(link.Ready{HavePubKey: p.theirs, HaveGenesis: r.chain != nil, Clock: c.plain()})
 	if p.theirs {
 		r.sendFrontier(p)
 	}
@@ -180,7 +186,7 @@ func (p *peer) tick() {
 func (p *peer) pingNow() {
 	c := p.round.c
 	p.ping, p.pinged = uint64(p.id)<<32|uint64(c.now.Unix()&0xffffffff)|1, c.now
-	p.send(link.Ping{Nonce: p.ping, Clock: c.millis()})
+	p.send(link.Ping{Nonce: p.ping, Clock: c.plain()})
 }
 
 func (e received) apply(c *core) {
@@ -202,7 +208,8 @@ func (e received) apply(c *core) {
 	case link.Blocks:
 		p.onBlocks(m, e.blocks)
 	case link.Ping:
-		p.send(link.Pong{Nonce: m.Nonce, Clock: c.millis()})
+		p.onClock(m.Clock, p.rtt/2, false)
+		p.send(link.Pong{Nonce: m.Nonce, Clock: c.plain()})
 	case link.Pong:
 		p.onPong(m)
 	case link.Frontier:
@@ -216,6 +223,10 @@ func (e received) apply(c *core) {
 	case link.Addresses:
 		if p.online() {
 			p.onAddresses(m)
+		}
+	case link.Proof:
+		if p.online() {
+			p.onProof(m)
 		}
 	case link.Want, link.Fetch:
 		// History is for members whose first block is stored here, nobody else.
@@ -231,6 +242,7 @@ func (p *peer) onPong(m link.Pong) {
 	}
 	first := p.rtt == 0
 	p.ping, p.rtt = 0, max(p.round.c.now.Sub(p.pinged), time.Microsecond)
+	p.onClock(m.Clock, p.rtt/2, true)
 	if first && p.online() {
 		p.tellState(Online)
 	}
@@ -248,6 +260,7 @@ func (p *peer) onReady(m link.Ready) {
 	}
 	p.ready, p.lacksGen = true, !m.HaveGenesis
 	p.stored = m.HavePubKey
+	p.onClock(m.Clock, 0, false)
 	p.introduce()
 	p.cameOnline()
 }
@@ -276,10 +289,12 @@ func (p *peer) push(bs ...*chain.Block) {
 	for i, b := range bs {
 		raws[i] = b.Bytes()
 		p.told[b.Author] = max(p.told[b.Author], b.Seq)
-		p.owes[b.Author] = max(p.owes[b.Author], b.Seq)
+		if line := p.round.chain.Line(b.Author); line.Fork == nil {
+			p.owes[b.Author] = max(p.owes[b.Author], b.Seq)
+		}
 	}
 	p.send(link.Blocks{Blocks: raws, Last: true})
-	if p.unacked.IsZero() {
+	if p.unacked.IsZero() && len(p.owes) > 0 {
 		p.unacked = p.round.c.now
 		p.round.c.wakeAt(p.unacked.Add(ackTime))
 	}
@@ -293,6 +308,7 @@ func (p *peer) cameOnline() {
 		p.tellState(Online)
 		p.pingNow()
 		p.sendRecords()
+		p.sendProofs()
 		p.round.welcomed()
 	}
 }

@@ -35,6 +35,7 @@ func (r *round) members() []Member {
 		m := Member{
 			Person: r.person(f, p.devices[0]), Own: f == own, Devices: slices.Clone(p.devices), Joined: p.joined, Seen: p.seen,
 		}
+		m.Forked = r.forked(p)
 		for _, link := range r.peers {
 			m.Online = m.Online || link.online() && link.fingerprint() == f
 		}
@@ -74,7 +75,7 @@ func (r *round) listPeers() []Peer {
 		all = append(all, peer)
 	}
 	for _, t := range r.targets {
-		if t.link != 0 || t.device != (Device{}) && r.peerOf(t.device) != nil {
+		if t.gone || t.link != 0 || t.device != (Device{}) && r.peerOf(t.device) != nil {
 			continue
 		}
 		peer := Peer{Person: r.behind(t), Address: t.address, State: Offline, Dialled: true}

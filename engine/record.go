@@ -49,7 +49,7 @@ func (r *round) ownRecord() []byte {
 	number := max(r.c.millis(), r.records[key.Device()].number+1)
 	raw, err := cbor.Marshal(addressRecord{
 		Tag: r.tag, Device: key.Device(), Number: number,
-		Expires: uint64(r.c.now.Add(recordLife).UnixMilli()), Addresses: addrs,
+		Expires: uint64(r.c.clock().Add(recordLife).UnixMilli()), Addresses: addrs,
 	})
 	if err != nil {
 		panic(err) // plain values
@@ -108,7 +108,7 @@ func (r *round) readRecord(raw []byte) (rec addressRecord, err error) {
 		return rec, errOldRecord
 	case len(rec.Addresses) > maxRecordAddresses:
 		return rec, fmt.Errorf("%d addresses exceed the limit of %d", len(rec.Addresses), maxRecordAddresses)
-	case expires.Before(r.c.now) || expires.After(r.c.now.Add(recordLife+recordLeeway)):
+	case expires.Before(r.c.clock()) || expires.After(r.c.clock().Add(recordLife+recordLeeway)):
 		return rec, errors.New("address record has expired, or lasts too long")
 	case !rec.Device.Verify(roleAddresses, raw[:n], raw[n:]):
 		return rec, errors.New("signature of the address record does not match")
@@ -138,26 +138,32 @@ func (p *peer) sendRecords() {
 	}
 }
 
-// onAddresses takes in what is new, and passes it on. A record that does not hold is left alone: it may be of a member who
-// has not been heard of here yet.
+// onAddresses takes in what is new, and passes it on. A record that does not hold is no fault: it may be of a member who has
+// not been heard of here yet.
 func (p *peer) onAddresses(m link.Addresses) {
-	r := p.round
+	p.round.takeRecords(p, isLoopback(p.address) || strings.HasPrefix(p.address, "unix:"), m.Records...)
+}
+
+func (r *round) takeRecords(from *peer, near bool, records ...[]byte) {
 	var news [][]byte
-	for _, raw := range m.Records {
+	for _, raw := range records {
 		rec, err := r.readRecord(raw)
 		if err != nil {
+			if !errors.Is(err, errOldRecord) && rec.Tag == r.tag && len(r.doubtful) < maxDoubtful {
+				r.doubtful[rec.Device] = doubtful{raw: raw, near: near}
+			}
 			continue
 		}
 		if rec.Device == r.c.self.Key.Device() {
 			// This device said it when its clock was ahead of what it is now: what holds today needs a higher number.
 			r.records[rec.Device] = knownRecord{number: rec.Number}
-			if own := r.ownRecord(); own != nil {
-				p.send(link.Addresses{Records: [][]byte{own}})
+			if own := r.ownRecord(); own != nil && from != nil {
+				from.send(link.Addresses{Records: [][]byte{own}})
 			}
 			continue
 		}
 		r.records[rec.Device] = knownRecord{raw: raw, number: rec.Number}
-		r.adopt(rec, isLoopback(p.address) || strings.HasPrefix(p.address, "unix:"))
+		r.adopt(rec, near)
 		r.keepContact(rec.Device)
 		news = append(news, raw)
 	}
@@ -165,9 +171,24 @@ func (p *peer) onAddresses(m link.Addresses) {
 		return
 	}
 	for _, other := range r.peers {
-		if other != p && other.online() {
+		if other != from && other.online() {
 			other.send(link.Addresses{Records: news})
 		}
+	}
+}
+
+// doubtful is a record that did not hold when it came. It may once its device is known to be a member, or the clock has been
+// corrected: who joins is told the addresses before it has caught up on whose they are.
+type doubtful struct {
+	raw  []byte
+	near bool
+}
+
+// reconsider judges the record of a device again.
+func (r *round) reconsider(d Device) {
+	if doubt, ok := r.doubtful[d]; ok {
+		delete(r.doubtful, d)
+		r.takeRecords(nil, doubt.near, doubt.raw)
 	}
 }
 
@@ -181,18 +202,18 @@ type knownRecord struct {
 // adopt makes targets of a record's addresses. A Unix socket is never dialled because somebody says so, and this machine's
 // own ports only where whoever says it is on this machine.
 func (r *round) adopt(rec addressRecord, near bool) {
-	for a, t := range ordered(r.targets, strings.Compare) {
+	for _, t := range ordered(r.targets, strings.Compare) {
 		if t.device == rec.Device && t.hearsay && t.link == 0 && !t.dialing {
-			delete(r.targets, a)
+			t.gone = true // but how often it was tried is not forgotten, or another record would allow as many tries again
 		}
 	}
 	who := r.author(rec.Device).Fingerprint
 	for _, a := range rec.Addresses {
-		if strings.HasPrefix(a, "unix:") || isLoopback(a) && !near || r.targets[a] != nil {
+		if strings.HasPrefix(a, "unix:") || isLoopback(a) && !near || r.targets[a] != nil && !r.targets[a].gone {
 			continue
 		}
 		t := r.target(a, who)
-		t.device, t.hearsay = rec.Device, true
+		t.device, t.hearsay, t.gone = rec.Device, true, false
 	}
 	r.dialDue()
 }

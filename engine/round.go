@@ -30,15 +30,19 @@ type round struct {
 	member  bool         // this device's first block is durable
 	blocks  int          // admitted
 
-	recent  map[chain.ID]store.Entry // the newest places, and whatever is not durable yet
-	order   []chain.ID               // the durable ones of recent, oldest first
-	durable map[Device]chain.Place   // the end of each line as it is on disk
-	orphans orphans
+	recent   map[chain.ID]store.Entry  // the newest places, and whatever is not durable yet
+	order    []chain.ID                // the durable ones of recent, oldest first
+	durable  map[Device]chain.Place    // the end of each line as it is on disk
+	unlanded map[chain.ID]*chain.Block // admitted, not durable yet
+	proofs   map[Device]proof          // of forks, of some before the device is known
+	orphans  orphans
+	holding  uint64 // the least t of what is held
 
 	people   people
 	peers    []*peer // in the order they came
 	targets  map[string]*target
 	records  map[Device]knownRecord
+	doubtful map[Device]doubtful
 	rotated  time.Time              // when a link of a large round was last exchanged
 	fetching map[chain.ID]time.Time // announced blocks that were asked for, and when
 	source   *peer                  // that is catching this device up
@@ -58,8 +62,9 @@ func (c *core) newRound(id identity.RoundID) *round {
 	r := &round{
 		c: c, id: id, tag: id.Tag(), link: link.NewRound(id.Tag(), id.LinkKey()), content: id.ContentKey(),
 		recent: map[chain.ID]store.Entry{}, durable: map[Device]chain.Place{}, orphans: newOrphans(),
-		people: people{}, targets: map[string]*target{},
-		records: map[Device]knownRecord{}, fetching: map[chain.ID]time.Time{},
+		people: people{}, targets: map[string]*target{}, holding: nothingHeld,
+		unlanded: map[chain.ID]*chain.Block{}, proofs: map[Device]proof{},
+		records: map[Device]knownRecord{}, fetching: map[chain.ID]time.Time{}, doubtful: map[Device]doubtful{},
 	}
 	r.outbox.holds = map[Device]uint64{}
 	c.rounds[r.tag], c.order = r, append(c.order, r)
@@ -93,7 +98,7 @@ func (c *core) found(name string, done func(Round, error)) {
 		return
 	}
 	now := c.millis()
-	b, err := chain.Sign(c.self.Key, chain.Header{Kind: chain.KindGenesis, T: now, Wall: now}, body)
+	b, err := chain.Sign(c.self.Key, chain.Header{Kind: chain.KindGenesis, T: now, Wall: c.plain()}, body)
 	if err != nil {
 		fail(fmt.Errorf("making a round: %w", err))
 		return
@@ -244,22 +249,26 @@ func (r *round) restoreChain() error {
 			}
 		}
 		place := placeOf(end)
-		lines = append(lines, chain.Line{First: first, Newest: place})
+		line := chain.Line{First: first, Newest: place}
+		if err := r.restoreFork(&line); err != nil {
+			return fmt.Errorf("reading the proof about device %s: %w", end.Author.Short(), err)
+		}
+		lines = append(lines, line)
 		r.durable[end.Author] = place
 	}
 	entries, err := r.c.store.Heads(r.tag)
 	if err != nil {
 		return err
 	}
-	heads := make([]chain.Place, 0, len(entries))
-	for _, e := range entries {
-		heads = append(heads, placeOf(e))
-	}
-	if len(heads) == 0 {
-		heads = append(heads, r.durable[r.genesis.Author])
+	heads, held, err := r.sortHeads(entries)
+	if err != nil {
+		return err
 	}
 	if err := r.chain.Restore(lines, heads); err != nil {
 		return fmt.Errorf("%w: %w", ErrStoreDamaged, err)
+	}
+	for _, b := range held {
+		r.hold(b)
 	}
 	for _, l := range lines {
 		if l.First != r.genesis {
@@ -310,12 +319,8 @@ func (r *round) add(b *chain.Block, alongside func(store.Tx) error, done func(er
 			e.Reach = max(e.Reach, edge.Reach)
 		}
 	}
-	cites := make([]store.ID, 0, 4)
-	for _, id := range b.Edges() {
-		cites = append(cites, id)
-	}
-	r.chain.Add(b)
-	r.recent[b.ID()] = e
+	cites := r.enter(b)
+	r.recent[b.ID()], r.unlanded[b.ID()] = e, b
 	r.blocks++
 	r.c.counts.Admitted++
 	r.c.write(func(w store.Tx) error {
@@ -342,6 +347,7 @@ func (r *round) landed(b *chain.Block) {
 	if d, ok := r.durable[b.Author]; !ok || b.Seq > d.Seq {
 		r.durable[b.Author] = chain.Place{ID: b.ID(), Author: b.Author, Seq: b.Seq, T: b.T}
 	}
+	delete(r.unlanded, b.ID())
 	r.order = append(r.order, b.ID())
 	for len(r.order) > recentPlaces {
 		delete(r.recent, r.order[0])
@@ -385,6 +391,7 @@ func (r *round) introduceSelf() error {
 
 func (r *round) signFirst() (*chain.Block, error) {
 	h := r.chain.First(r.c.millis())
+	h.Wall = r.c.plain()
 	h.Author = r.c.self.Key.Device()
 	plain, err := chain.EncodeHandle(r.c.handle)
 	if err != nil {

@@ -39,6 +39,7 @@ type sim struct {
 	ready     []choice // kept for its memory
 	tag       Tag
 	said      map[MessageID]string // what Send returned for: it must never be lost
+	watch     func(*node, effect)  // sees everything that a node does, if set
 	wall      map[[2]int]bool      // pairs that cannot reach each other
 }
 
@@ -51,6 +52,7 @@ type node struct {
 	disk     []commit
 	accepted []*link.Round
 	skew     time.Duration
+	notices  []string
 	shown    map[MessageID]int // how often the front was shown it, since the start
 	inbound  bool              // it cannot dial, only be dialled
 	moved    int               // how often it has come back at another address
@@ -127,6 +129,9 @@ func (s *sim) step(nd *node, ev event) {
 
 func (s *sim) effects(nd *node, effects []effect) {
 	for _, ef := range effects {
+		if s.watch != nil {
+			s.watch(nd, ef)
+		}
 		switch ef := ef.(type) {
 		case sendTo:
 			if p := s.out(nd, ef.link); p != nil {
@@ -146,6 +151,10 @@ func (s *sim) effects(nd *node, effects []effect) {
 		case emit:
 			if m, ok := ef.Event.(MessageEvent); ok {
 				nd.shown[m.Message.ID]++
+			}
+			if e, ok := ef.Event.(NoticeEvent); ok {
+				s.log("node %d notices: %s", nd.n, e.Text)
+				nd.notices = append(nd.notices, e.Text)
 			}
 			if e, ok := ef.Event.(ErrorEvent); ok {
 				s.t.Fatalf("node %d: %v", nd.n, e.Err)
@@ -451,6 +460,16 @@ func TestConvergence(t *testing.T) {
 
 func converge(t *testing.T, seed uint64) {
 	s := newSim(t, seed, 2+int(seed%4))
+	s.chaos()
+	s.heal()
+	s.agree()
+	if t.Failed() {
+		t.Logf("seed %d, %d nodes: %s", seed, len(s.nodes), strings.Join(slices.Sorted(maps.Values(s.said)), ", "))
+	}
+}
+
+// chaos is a round whose members crash, restart, lose links and write all the time.
+func (s *sim) chaos() {
 	s.found()
 	for n := 1; n < len(s.nodes); n++ {
 		s.join(n, s.rnd.IntN(n))
@@ -479,11 +498,6 @@ func converge(t *testing.T, seed uint64) {
 		for range s.rnd.IntN(20) {
 			s.happen()
 		}
-	}
-	s.heal()
-	s.agree()
-	if t.Failed() {
-		t.Logf("seed %d, %d nodes: %s", seed, len(s.nodes), strings.Join(slices.Sorted(maps.Values(s.said)), ", "))
 	}
 }
 
@@ -595,6 +609,9 @@ func TestLargeRound(t *testing.T) {
 		for _, p := range nd.core.rounds[s.tag].peers {
 			if p.dialled {
 				dialled++
+			}
+			if !p.online() {
+				t.Errorf("node %d has a link that does not come to life", nd.n)
 			}
 		}
 		if dialled > largeLinks {

@@ -2,12 +2,10 @@ package engine
 
 import (
 	"errors"
-	"strconv"
 	"time"
 
 	"opentalk/engine/chain"
 	"opentalk/engine/link"
-	"opentalk/engine/store"
 )
 
 // How two devices come to hold the same blocks. LINK 6.
@@ -31,6 +29,7 @@ func (p *peer) onGenesis(blocks []*chain.Block) {
 		r.abandon(err)
 		return
 	}
+	r.c.correct() // genesis may show that the clock is wrong
 	r.enrol(nil)
 	if err := r.introduceSelf(); err != nil {
 		r.abandon(err)
@@ -98,6 +97,9 @@ func (p *peer) learn(entries []link.Entry) {
 	r, self := p.round, p.round.c.self.Key.Device()
 	for _, e := range entries {
 		p.known[e.Device] = max(p.known[e.Device], e.Seq)
+		if p.online() && r.differs(e) {
+			p.fetch(r.lacking([]chain.ID{e.ID}))
+		}
 		if e.Seq >= p.owes[e.Device] {
 			delete(p.owes, e.Device)
 		}
@@ -167,6 +169,7 @@ func (r *round) catchUp() {
 		}
 		p.request++
 		p.asked, r.source = r.c.now, p
+		p.want, p.ranges = p.request, ranges
 		r.c.wakeAt(r.c.now.Add(ackTime))
 		p.send(link.Want{Request: p.request, Ranges: ranges})
 		return
@@ -179,7 +182,9 @@ func (r *round) missing(p *peer) []link.Range {
 	for d, seq := range ordered(p.known, compareDevices) {
 		from := uint64(0)
 		if line := r.chain.Line(d); line != nil {
-			from = line.Newest.Seq + 1
+			if from = line.Newest.Seq + 1; line.Fork != nil {
+				from = max(from, p.tried[d]+1)
+			}
 		}
 		if from <= seq && len(ranges) < link.MaxRanges {
 			ranges = append(ranges, link.Range{Device: d, From: from, To: seq})
@@ -210,7 +215,10 @@ func (p *peer) onBlocks(m link.Blocks, blocks []*chain.Block) {
 			return
 		}
 	}
-	if r.source != p || m.Request != p.request {
+	if r.source != p || m.Request != p.want {
+		if m.Request != 0 && r.blocks > before {
+			r.caughtUp(p)
+		}
 		return
 	}
 	p.asked = r.c.now
@@ -219,6 +227,9 @@ func (p *peer) onBlocks(m link.Blocks, blocks []*chain.Block) {
 		return
 	}
 	r.source = nil
+	for _, asked := range p.ranges {
+		p.tried[asked.Device] = max(p.tried[asked.Device], asked.To)
+	}
 	if r.blocks == before && len(r.missing(p)) > 0 {
 		p.stale, p.whole = false, true // it gives nothing more, whatever it said
 	}
@@ -266,13 +277,19 @@ func (r *round) admit(p *peer, b *chain.Block, pushed bool) error {
 			continue
 		}
 		missing, err := r.chain.Check(b)
+		if err == nil {
+			err = r.noteFork(b)
+		}
 		switch {
 		case err != nil && from != p:
 			from.drop(link.ReasonBlock, err)
 		case err != nil:
 			return err
+		case !r.needed(b):
+			r.shun(from, b, missing)
 		case len(missing) > 0:
 			r.setAside(from, b, missing)
+			queue = append(queue, r.orphans.ready(missing)...)
 		default:
 			if err := r.take(from, b, pushed); err != nil {
 				return err
@@ -283,32 +300,32 @@ func (r *round) admit(p *peer, b *chain.Block, pushed bool) error {
 	return nil
 }
 
-// setAside keeps a block until its edges come, and asks for them unless catching up will bring them.
+// setAside keeps a block until its edges come, and asks for them unless catching up will bring them. It does not bring the
+// other end of a fork.
 func (r *round) setAside(p *peer, b *chain.Block, missing []chain.ID) {
 	r.c.counts.Orphans++
-	if !r.orphans.keep(p.id, b, missing, r.c.now) || r.source != nil {
-		return
+	line := r.chain.Line(b.Author)
+	if r.orphans.keep(p.id, b, missing, r.c.now) && (r.source == nil || line != nil && b.Seq <= line.Newest.Seq+1) {
+		p.fetch(r.lacking(missing))
 	}
-	ids := make([][32]byte, len(missing))
-	for i, id := range missing {
-		ids[i] = id
-	}
-	p.request++
-	p.send(link.Fetch{Request: p.request, IDs: ids})
 }
 
 // take adds a block that holds, shows it, and answers for it once it is durable.
 func (r *round) take(p *peer, b *chain.Block, pushed bool) error {
-	r.noteFork(b)
 	r.show(b, pushed)
-	return r.add(b, nil, func(err error) {
+	if b.Kind == chain.KindPubKey {
+		defer r.reconsider(b.Author)
+	}
+	err := r.add(b, nil, func(err error) {
 		if err != nil {
 			return
 		}
 		if r.c.peers[p.id] == p {
 			p.acknowledge(b.Author)
-			if b.Seq == 0 && b.Author == p.device() {
-				p.meet()
+		}
+		for _, other := range r.peers {
+			if b.Seq == 0 && b.Author == other.device() {
+				other.meet() // whoever brought it
 			}
 		}
 		if !pushed {
@@ -320,6 +337,10 @@ func (r *round) take(p *peer, b *chain.Block, pushed bool) error {
 			}
 		}
 	})
+	if err == nil && b.Seq == 0 {
+		err = r.flagKnown(b.Author)
+	}
+	return err
 }
 
 // pushTo sends a new block, or leaves it to catching up where too much waits already.
@@ -329,23 +350,4 @@ func (r *round) pushTo(p *peer, b *chain.Block) {
 		return
 	}
 	p.push(b)
-}
-
-// noteFork flags an author who signed two blocks of one seq.
-func (r *round) noteFork(b *chain.Block) {
-	line := r.chain.Line(b.Author)
-	if line == nil || b.Seq > line.Newest.Seq || line.Fork != nil {
-		return
-	}
-	other := line.Newest.ID
-	if b.Seq < line.Newest.Seq && r.kept {
-		blocks, err := r.c.store.Line(r.tag, b.Author, b.Seq, b.Seq, store.Limit{Blocks: 1})
-		if err != nil || len(blocks) == 0 {
-			return
-		}
-		other = blocks[0].ID
-	}
-	r.chain.Flag(b.Author, chain.Fork{Seq: b.Seq, A: other, B: b.ID()})
-	who := r.person(line.Credential.Fingerprint(), b.Author)
-	r.c.tell(NoticeEvent{Text: "a device of " + who.Name + " has written two histories: it signed two blocks with number " + strconv.FormatUint(b.Seq, 10)})
 }

@@ -19,6 +19,7 @@ func (r *round) messages(b *chain.Block) []Message {
 		Round: r.tag, Block: b.ID(), At: b.Position(), From: r.author(b.Author), Written: time.UnixMilli(int64(b.Wall)),
 	}
 	m.Own = m.From.Fingerprint == r.c.self.Credential.Fingerprint()
+	m.Held = r.ahead(b.Place())
 	switch {
 	case b.Kind > chain.KindLeave:
 		m.Problem = problemNewer
@@ -54,13 +55,14 @@ func (r *round) show(b *chain.Block, pushed bool) {
 	if len(messages) == 0 {
 		return
 	}
-	late := b.Position().Compare(r.shown) < 0 && r.shown.T-b.T > uint64(lateBy.Milliseconds())
-	if !late && b.Position().Compare(r.shown) > 0 {
+	held := messages[0].Held
+	late := !held && b.Position().Compare(r.shown) < 0 && r.shown.T-b.T > uint64(lateBy.Milliseconds())
+	if !late && !held && b.Position().Compare(r.shown) > 0 {
 		r.shown = b.Position()
 	}
 	for _, m := range messages {
 		m.Received, m.Late = r.c.now, late
-		m.Live = pushed && r.c.now.Sub(m.Written) < liveAge
+		m.Live = pushed && r.c.clock().Sub(m.Written) < liveAge
 		r.c.tell(MessageEvent{m})
 	}
 }

@@ -134,9 +134,7 @@ func (c *Chain) Held() []Place {
 // Flag marks a device that signed two blocks of one seq. The first proof stays. CHAIN 6.4.
 func (c *Chain) Flag(d identity.Device, f Fork) {
 	if line := c.lines[d]; line != nil && line.Fork == nil {
-		if f.A.Compare(f.B) > 0 {
-			f.A, f.B = f.B, f.A
-		}
+		f = f.sorted()
 		line.Fork = &f
 	}
 }

@@ -125,6 +125,9 @@ func (b *Block) Edges() []ID {
 // Position is the block's place in canonical order.
 func (b *Block) Position() Position { return Position{T: b.T, ID: b.id} }
 
+// Place is what others need to know of the block once it is admitted.
+func (b *Block) Place() Place { return place(b) }
+
 // Position is a place in canonical order: ascending T, then ID. It is the same for everyone, and no block comes before
 // one it descends from. CHAIN 6.1.
 type Position struct {

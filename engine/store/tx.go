@@ -25,6 +25,9 @@ type Tx interface {
 	// longer is, and ids in there that are no heads, or not stored, do not matter. ErrExists if a block has this id.
 	AddBlock(tag identity.Tag, e Entry, raw []byte, cites []ID) (arrival uint64, err error)
 
+	// Behead takes blocks out of the heads. Ids that are no heads, or not stored, do not matter.
+	Behead(tag identity.Tag, ids []ID) error
+
 	// PutDraft appends to the outbox, or replaces the value of a draft that is there, which keeps its place.
 	PutDraft(tag identity.Tag, id [16]byte, value []byte) error
 	// RemoveDraft takes a draft out. Nothing happens if there is none.
@@ -159,6 +162,10 @@ func (t *tx) AddBlock(tag identity.Tag, e Entry, raw []byte, cites []ID) (arriva
 		return r.behead(cites)
 	})
 	return arrival, err
+}
+
+func (t *tx) Behead(tag identity.Tag, ids []ID) error {
+	return t.in(tag, nil, func(r *round) error { return r.behead(ids) })
 }
 
 // addBlock writes the block, its indexes and its being a head. None of the keys may be taken: a number that is would mean a

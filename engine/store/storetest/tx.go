@@ -91,6 +91,16 @@ func (t *tx) AddBlock(tag identity.Tag, e store.Entry, raw []byte, cites []store
 	return e.Arrival, nil
 }
 
+func (t *tx) Behead(tag identity.Tag, ids []store.ID) error {
+	d, err := t.in(tag, nil)
+	if err == nil {
+		for _, id := range ids {
+			delete(d.heads, id)
+		}
+	}
+	return err
+}
+
 func (t *tx) PutDraft(tag identity.Tag, id [16]byte, value []byte) error {
 	d, err := t.in(tag, value)
 	if err != nil {

@@ -1,0 +1,214 @@
+package engine
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"opentalk/engine/chain"
+)
+
+const year = 365 * 24 * time.Hour
+
+// together is a round of n where everybody has joined and is online.
+func together(t *testing.T, seed uint64, n int, skews ...time.Duration) *sim {
+	s := newSim(t, seed, n)
+	for i, skew := range skews {
+		s.nodes[i].skew = skew
+	}
+	s.found()
+	for i := 1; i < n; i++ {
+		s.join(i, 0)
+		s.settle(time.Second)
+	}
+	s.settle(time.Minute)
+	return s
+}
+
+func (s *sim) round(n int) *round { return s.nodes[n].core.rounds[s.tag] }
+
+// restart is a crash and a start with another clock.
+func (s *sim) restart(nd *node, skew time.Duration) {
+	s.crash(nd)
+	nd.skew = skew
+	s.start(nd)
+}
+
+// newest is the last block of a node's own line.
+func (s *sim) newest(n int) chain.Place {
+	return s.round(n).chain.Line(s.nodes[n].keys.Device.Device()).Newest
+}
+
+func (s *sim) noticed(n int, what string) (times int) {
+	for _, text := range s.nodes[n].notices {
+		if strings.Contains(text, what) {
+			times++
+		}
+	}
+	return times
+}
+
+// TestT29ClockIsCorrected: a device whose clock is 1970's, or years ahead, finds out from the others, says so once, and
+// writes with their clock. Mended, it says that, too.
+func TestT29ClockIsCorrected(t *testing.T) {
+	for _, wrong := range []time.Duration{-56 * year, -3 * time.Hour, 3 * time.Minute, 3 * time.Hour, 10 * year} {
+		t.Run(wrong.String(), func(t *testing.T) {
+			s := together(t, 3, 4)
+			s.restart(s.nodes[3], wrong)
+			s.settle(10 * time.Minute) // two must have come: it finds no address records that last
+			if n := s.noticed(3, "the others' is used"); n != 1 {
+				t.Errorf("it says so %d times: %q", n, s.nodes[3].notices)
+			}
+			s.say(s.nodes[3], "what time is it?")
+			s.settle(5 * time.Second)
+			at := time.UnixMilli(int64(s.newest(3).T))
+			if off := s.now.Sub(at); off.Abs() > clockOff {
+				t.Errorf("its block is %v off", off)
+			}
+			for n := range s.nodes[:3] {
+				if len(s.round(n).chain.Held()) > 0 || len(s.nodes[n].notices) > 0 {
+					t.Errorf("node %d holds %d blocks and says %q", n, len(s.round(n).chain.Held()), s.nodes[n].notices)
+				}
+			}
+			s.agree()
+
+			c := s.nodes[3].core
+			last := c.clock()
+			s.nodes[3].skew = 0
+			c.now, c.effects = s.now, nil // as advance does, where the machine tells what has passed from what the clock says
+			c.clockSet(last)
+			s.effects(s.nodes[3], c.effects)
+			if c.correction != 0 {
+				t.Error("a clock that is set right is still corrected by", c.correction)
+			}
+			s.settle(5 * time.Minute)
+			s.say(s.nodes[3], "mended")
+			s.settle(5 * time.Second)
+			s.agree()
+		})
+	}
+}
+
+// TestSleepIsNotAWrongClock: when time has passed that this device slept through, what was corrected stays corrected.
+func TestSleepIsNotAWrongClock(t *testing.T) {
+	c := &core{now: time.Date(2016, 1, 1, 8, 0, 0, 0, time.UTC), correction: 10 * year}
+	last := c.clock()
+	c.now = c.now.Add(8 * time.Hour)
+	if c.clockSet(last); c.correction != 10*year {
+		t.Error("after a night the clock is corrected by", c.correction)
+	}
+	c.now = c.now.Add(10 * year)
+	if c.clockSet(last.Add(8 * time.Hour)); c.correction != 0 {
+		t.Error("mended, the clock is still corrected by", c.correction)
+	}
+}
+
+// TestOneVoiceSetsNoClock: one identity, whatever it says and however many devices say it, moves nobody's clock; nor do two
+// that disagree.
+func TestOneVoiceSetsNoClock(t *testing.T) {
+	s := together(t, 5, 2, 0, 5*time.Hour)
+	s.settle(5 * time.Minute)
+	for n := range s.nodes {
+		if c := s.nodes[n].core.correction; c != 0 {
+			t.Errorf("node %d corrects its clock by %v", n, c)
+		}
+	}
+	s = together(t, 5, 3, 0, -5*time.Hour, 5*time.Hour)
+	s.settle(5 * time.Minute)
+	if c := s.nodes[0].core.correction; c != 0 {
+		t.Errorf("between two that disagree the clock is corrected by %v", c)
+	}
+}
+
+// TestT14BlockAheadIsHeld: a block from years ahead is stored, passed on and shown with a mark, and nobody builds on it,
+// after a restart neither; once its time has come it is built on like any.
+func TestT14BlockAheadIsHeld(t *testing.T) {
+	s := together(t, 17, 3)
+	ahead := s.nodes[2]
+	s.wall[pair(s.nodes[0], ahead)] = true // what 0 knows of it comes through 1
+	s.restart(ahead, 2*time.Hour)
+	s.settle(10 * time.Minute)
+	s.say(ahead, "from the future")
+	s.settle(5 * time.Second)
+	future := s.newest(2)
+	if now := uint64(s.now.UnixMilli()); future.T < now+chain.MaxAhead {
+		t.Fatal("the clock was corrected by one peer")
+	}
+	for range 2 {
+		for n := range 2 {
+			s.say(s.nodes[n], fmt.Sprintf("%d in the present", n))
+			s.settle(2 * time.Second)
+			if held := s.round(n).chain.Held(); len(held) != 1 || held[0] != future {
+				t.Errorf("node %d holds %v", n, held)
+			}
+			if d := s.newest(n); d.T >= future.T {
+				t.Errorf("node %d is dragged along", n)
+			}
+			if ms := s.history(n); !ms["from the future"].Held || ms["0 in the present"].Held {
+				t.Errorf("node %d marks %v", n, ms)
+			}
+			s.restart(s.nodes[n], 0)
+			s.settle(time.Minute)
+		}
+	}
+	s.crash(ahead)
+	s.settle(3 * time.Hour)
+	for n := range 2 {
+		if held := s.round(n).chain.Held(); len(held) > 0 {
+			t.Errorf("node %d still holds %v", n, held)
+		}
+		s.say(s.nodes[n], fmt.Sprintf("%d later", n))
+		s.settle(2 * time.Second)
+		if heads := s.round(n).chain.Heads(); len(heads) != 1 {
+			t.Errorf("node %d has heads %v", n, heads)
+		}
+		s.restart(s.nodes[n], 0)
+		if heads := s.round(n).chain.Heads(); len(heads) != 1 {
+			t.Errorf("node %d has heads %v after a start", n, heads)
+		}
+	}
+	s.start(ahead)
+	s.settle(time.Minute)
+	s.agree()
+}
+
+// history is what a node shows, by text.
+func (s *sim) history(n int) map[string]Message {
+	ms, err := s.round(n).history(Position{}, MaxHistory)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	all := map[string]Message{}
+	for _, m := range ms {
+		all[m.Text] = m
+	}
+	return all
+}
+
+// TestHeldAcrossAStart: what only a held block cites is a head, after a start too; and when its time came while nobody looked,
+// it is not one any more.
+func TestHeldAcrossAStart(t *testing.T) {
+	s, l, at, now := flooded(t)
+	s.say(s.nodes[1], "the last of the present")
+	s.settle(time.Minute)
+	present := s.newest(1)
+	future := l.sign("from the future", at, now+uint64((2*time.Hour).Milliseconds()), present.ID)
+	l.give(0, future)
+	s.settle(time.Second)
+	heads := func(when string, want chain.Place) {
+		t.Helper()
+		if got := s.round(0).chain.Heads(); len(got) != 1 || got[0] != want {
+			t.Errorf("%s the heads are %v, not %v", when, got, want)
+		}
+	}
+	heads("before", present)
+	s.restart(s.nodes[0], 0)
+	heads("after a start", present)
+	s.crash(s.nodes[0])
+	s.now = s.now.Add(3 * time.Hour)
+	s.start(s.nodes[0])
+	heads("three hours later", future.Place())
+	s.heal()
+	s.agree()
+}

@@ -1,0 +1,107 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"opentalk/engine/chain"
+	"opentalk/engine/store"
+)
+
+// Blocks of a clock that is ahead are held: everything is done with them but citing. CHAIN 6.3. In the store a held block is
+// a head beside those it cites, which stay heads until it is released; so after a start they are held again.
+
+// ahead reports whether a place is so far after the clock that its block is to be held.
+func (r *round) ahead(at chain.Place) bool {
+	return at.T > r.c.millis()+chain.MaxAhead && at.Author != r.c.self.Key.Device() && at.ID != r.chain.Genesis()
+}
+
+// enter gives a block to the chain, and returns what the store is to take out of the heads for it.
+func (r *round) enter(b *chain.Block) (cites []store.ID) {
+	r.release() // or what is released later would become a head over what cites it
+	if r.ahead(b.Place()) {
+		r.hold(b)
+		return nil
+	}
+	r.chain.Add(b)
+	return storeIDs(b.Edges())
+}
+
+func storeIDs(ids []chain.ID) []store.ID {
+	all := make([]store.ID, len(ids))
+	for i, id := range ids {
+		all[i] = id
+	}
+	return all
+}
+
+func (r *round) hold(b *chain.Block) {
+	r.chain.Hold(b)
+	r.holding = min(r.holding, b.T)
+	r.wakeForHeld()
+}
+
+// release makes heads of the held blocks whose time has come.
+func (r *round) release() {
+	if r.holding == nothingHeld {
+		return
+	}
+	if now := r.c.millis(); r.holding <= now+chain.MaxAhead {
+		_, spent := r.chain.Release(now)
+		r.holding = nothingHeld
+		if held := r.chain.Held(); len(held) > 0 {
+			r.holding = held[0].T
+		}
+		if len(spent) > 0 {
+			r.c.write(func(w store.Tx) error { return w.Behead(r.tag, storeIDs(spent)) }, nil)
+		}
+	}
+	if r.holding != nothingHeld {
+		r.wakeForHeld()
+	}
+}
+
+// nothingHeld is later than any block.
+const nothingHeld = chain.MaxTime + 1
+
+func (r *round) wakeForHeld() {
+	wait := time.Duration(min(r.holding-min(r.holding, r.c.millis()+chain.MaxAhead), uint64(heldWait.Milliseconds()))) * time.Millisecond
+	r.c.wakeAt(r.c.now.Add(wait))
+}
+
+// sortHeads tells apart what the store calls heads: those that are, and the blocks to be held again. What was held when the
+// store was last written and is not any more takes its edges out.
+func (r *round) sortHeads(entries []store.Entry) (heads []chain.Place, held []*chain.Block, err error) {
+	spent := map[chain.ID]bool{}
+	for _, e := range entries {
+		raw, ok, err := r.c.store.Block(r.tag, e.ID)
+		if err != nil {
+			return nil, nil, err
+		}
+		var b *chain.Block
+		if ok {
+			b, err = chain.Parse(raw.Raw)
+		}
+		if !ok || err != nil {
+			return nil, nil, fmt.Errorf("%w: head %s cannot be read", ErrStoreDamaged, chain.ID(e.ID).Short())
+		}
+		if r.ahead(b.Place()) {
+			held = append(held, b)
+			continue
+		}
+		heads = append(heads, b.Place())
+		for _, id := range b.Edges() {
+			spent[id] = true
+		}
+	}
+	kept := heads[:0]
+	for _, h := range heads {
+		if !spent[h.ID] {
+			kept = append(kept, h)
+		}
+	}
+	if len(kept) == 0 { // nothing but what is held cites genesis, which is not stored as a block
+		kept = append(kept, chain.Place{ID: r.chain.Genesis(), Author: r.genesis.Author, T: r.genesis.T})
+	}
+	return kept, held, nil
+}
