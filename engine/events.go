@@ -46,7 +46,10 @@ type Message struct {
 	Received time.Time // by this device's; zero in history
 	Live     bool      // said just now, not brought by catching up
 	Late     bool      // lands before lines that this device has shown
-	Problem  string    // why the block cannot be shown, in place of Text: "unreadable", "needs a newer opentalk"
+	// Provisional: the newest lines of a round whose history is on its way. The author has signed it; that nothing before it
+	// is missing is not known yet. It is told once: not again when its block is admitted.
+	Provisional bool
+	Problem     string // why the block cannot be shown, in place of Text: "unreadable", "needs a newer opentalk"
 }
 
 // Event is something that happened. The concrete types are those below.

@@ -44,7 +44,10 @@ type peer struct {
 	ping    uint64 // nonce of the ping under way, 0 if none
 	rtt     time.Duration
 	request uint64    // the last request made to it
-	asked   time.Time // when, or when it last gave something
+	want    uint64    // the number of the last WANT
+	gave    int       // new blocks that it brought
+	asked   time.Time // when it was asked, or last gave something
+	preview uint64    // the number of the NEWEST, 0 if there was none
 	whole   bool      // everything that it offered has been fetched: it no longer delays signing
 }
 
@@ -212,7 +215,7 @@ func (e received) apply(c *core) {
 		if p.online() {
 			p.onAddresses(m)
 		}
-	case link.Want, link.Fetch:
+	case link.Want, link.Fetch, link.Newest:
 		// History is for members whose first block is stored here, nobody else.
 		if p.theirs {
 			p.onRequest(m)

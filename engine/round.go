@@ -39,6 +39,7 @@ type round struct {
 	targets map[string]*target
 	records map[Device]knownRecord
 	source  *peer // that is catching this device up
+	catch   catching
 	join    *join // under way
 
 	outbox
@@ -315,6 +316,7 @@ func (r *round) add(b *chain.Block, alongside func(store.Tx) error, done func(er
 	r.recent[b.ID()] = e
 	r.blocks++
 	r.c.counts.Admitted++
+	r.c.gathered += len(b.Bytes())
 	r.c.write(func(w store.Tx) error {
 		if alongside != nil {
 			if err := alongside(w); err != nil {

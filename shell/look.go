@@ -75,6 +75,9 @@ func (l look) messageIn(round string, m engine.Message, note term.Text) term.Tex
 		stamp = l.when(l.written(m))
 		note = term.Concat(note, dim(term.Literal("  (late)")))
 	}
+	if m.Provisional {
+		note = term.Concat(note, dim(term.Literal("  (provisional)")))
+	}
 	if round != "" {
 		stamp = term.Sprintf("%s [%s]", stamp, round)
 	}
