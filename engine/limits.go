@@ -72,9 +72,9 @@ const (
 	readAhead = 4
 
 	// Who lacks more than previewOver blocks of a peer asks for the newest previewBlocks first, to show them before the
-	// rest has come. maxProvisional bounds the ids that are remembered until their blocks come.
+	// rest has come: a hundred lines, and a few blocks that say nothing. maxProvisional bounds the ids that are remembered until their blocks come.
 	previewOver    = 200
-	previewBlocks  = 100
+	previewBlocks  = 128
 	maxProvisional = 4 * previewBlocks
 	// progressEvery is how often catching up tells how far it is.
 	progressEvery = 250 * time.Millisecond
