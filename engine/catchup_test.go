@@ -48,7 +48,6 @@ type arrival struct {
 	early              bool // the provisional ones came before any other
 	first, all         time.Duration
 	progress           []engine.ProgressEvent
-	progressAt         []time.Time
 	heap               uint64 // most that was seen
 }
 
@@ -79,7 +78,7 @@ func (a *arrival) watch(t testing.TB, e *engine.Engine, begin time.Time, n int) 
 			case engine.MessageEvent:
 				a.line(ev.Message, seen, begin)
 			case engine.ProgressEvent:
-				a.progress, a.progressAt = append(a.progress, ev), append(a.progressAt, time.Now())
+				a.progress = append(a.progress, ev)
 				done = ev.Done == ev.Total
 			case engine.ErrorEvent:
 				t.Fatal(ev.Err)
@@ -171,10 +170,8 @@ func TestNewcomer(t *testing.T) {
 	if limit := uint64(100 << 20); a.heap > limit {
 		t.Errorf("heap of %d bytes, of two engines, exceeds %d", a.heap, limit)
 	}
-	for i := 1; i < len(a.progress)-1; i++ {
-		if gap := a.progressAt[i].Sub(a.progressAt[i-1]); gap < 50*time.Millisecond {
-			t.Errorf("progress told after %v", gap)
-		}
+	if most := int(a.all/(250*time.Millisecond)) + 2; len(a.progress) > most {
+		t.Errorf("progress told %d times in %v", len(a.progress), a.all)
 	}
 	same(t, alice, bob, long.tag)
 }
@@ -229,4 +226,28 @@ func bytesOf(t *testing.T, inv engine.Invite, n int) int64 {
 		t.Fatal(err)
 	}
 	return network.in.Load()
+}
+
+// TestSlowFront: while the front reads nothing, neither does the engine, so that nothing piles up; it goes on where it was.
+func TestSlowFront(t *testing.T) {
+	const n = 5_000
+	long := longHistory(t, n)
+	alice, bob := at(t, long.home(t), nil), at(t, newcomer(t), nil)
+	drain(alice)
+	inv, err := alice.Invite(long.tag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go bob.Join(context.Background(), inv)
+	time.Sleep(1500 * time.Millisecond)
+	rounds, err := bob.Rounds()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rounds) == 1 && rounds[0].Blocks > n/2 {
+		t.Errorf("%d blocks were taken in for a front that reads nothing", rounds[0].Blocks)
+	}
+	var a arrival
+	a.watch(t, bob, time.Now(), n)
+	same(t, alice, bob, long.tag)
 }
