@@ -167,7 +167,7 @@ func TestNewcomer(t *testing.T) {
 	if a.provisional < 100 || !a.early || a.twice > 0 {
 		t.Errorf("%d provisional lines, before the others %v; %d lines told twice", a.provisional, a.early, a.twice)
 	}
-	if limit := uint64(100 << 20); a.heap > limit {
+	if limit := uint64(64 << 20); a.heap > limit {
 		t.Errorf("heap of %d bytes, of two engines, exceeds %d", a.heap, limit)
 	}
 	if most := int(a.all/(250*time.Millisecond)) + 2; len(a.progress) > most {
