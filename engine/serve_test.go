@@ -21,7 +21,7 @@ func asker(t *testing.T, lines, each, size int) *peer {
 	err := s.nodes[0].store.Write(func(tx store.Tx) error {
 		for seq := range each {
 			for n := range lines {
-				e := store.Entry{Author: lineOf(n), Seq: uint64(seq), T: uint64(1000*seq + n*7919%1000)}
+				e := store.Entry{Author: lineOf(n), Seq: uint64(seq), T: uint64(1000*seq + n*7919%997*10)}
 				e.ID = sha256.Sum256(fmt.Append(nil, n, " ", seq))
 				raw := make([]byte, size)
 				copy(raw, e.ID[:])
@@ -54,7 +54,7 @@ func (p *peer) sent() (msgs []link.Message) {
 // in messages that a link takes, and no more of it at a time than is soon on its way.
 func TestServing(t *testing.T) {
 	for name, at := range map[string]struct{ lines, each, size int }{
-		"many lines": {600, 4, 300}, "big blocks": {5, 10, chain.MaxBlock}, "half as big": {5, 10, chain.MaxBlock / 2},
+		"many lines": {600, 4, 300}, "big blocks": {5, 10, chain.MaxBlock}, "two too many": {5, 10, 45 << 10},
 		"one line": {1, 3000, 200},
 	} {
 		t.Run(name, func(t *testing.T) {
