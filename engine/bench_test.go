@@ -57,7 +57,8 @@ func roundTrip(b *testing.B) time.Duration {
 	defer nc.Close()
 	one := make([]byte, 1)
 	return times(200, func() {
-		if _, err := nc.Write(one); err == nil {
+		_, err := nc.Write(one)
+		if err == nil {
 			_, err = io.ReadFull(nc, one)
 		}
 		if err != nil {
@@ -75,7 +76,8 @@ func flush(b *testing.B) time.Duration {
 	defer f.Close()
 	page := make([]byte, 4096)
 	return times(20, func() {
-		if _, err := f.WriteAt(page, 0); err == nil {
+		_, err := f.WriteAt(page, 0)
+		if err == nil {
 			err = f.Sync()
 		}
 		if err != nil {
