@@ -38,6 +38,7 @@ type core struct {
 	peers  map[linkID]*peer
 
 	writes     []func(store.Tx) error // of the next batch
+	gathered   int                    // bytes of blocks in writes
 	after      []func(error)          // once it is durable, or has failed
 	flying     []func(error)          // of the batch being flushed
 	committing bool
@@ -46,13 +47,15 @@ type core struct {
 	hearsay    time.Time // when an address that is only hearsay was last dialled
 	effects    []effect
 	counts     Counts
+
+	previewOver int // as the constant; simulations set it lower
 }
 
 func newCore(keys *identity.Keyring, st Store, handle string, log *slog.Logger, draw func([]byte)) *core {
 	return &core{
 		self: link.Self{Key: keys.Device, Credential: keys.Credential, Verifier: &identity.Verifier{}},
 		keys: keys, store: st, handle: handle, log: log, draw: draw,
-		rounds: map[Tag]*round{}, peers: map[linkID]*peer{},
+		rounds: map[Tag]*round{}, peers: map[linkID]*peer{}, previewOver: previewOver,
 	}
 }
 
@@ -97,6 +100,8 @@ type (
 	committed struct{ err error }
 	// tick: the time that was asked for has come.
 	tick struct{}
+	// deaf: for so long this device has taken nothing in, because its front or its disk was behind.
+	deaf struct{ lasted time.Duration }
 	// call: somebody wants something of the core.
 	call func(*core)
 )
@@ -158,7 +163,7 @@ func (c *core) step(now time.Time, ev event) []effect {
 	}
 	if !c.committing && len(c.writes) > 0 && c.broken == nil {
 		c.do(commit{writes: c.writes})
-		c.writes, c.flying, c.after, c.committing = nil, c.after, nil, true
+		c.writes, c.flying, c.after, c.committing, c.gathered = nil, c.after, nil, true, 0
 	}
 	return c.effects
 }
@@ -188,6 +193,9 @@ func (c *core) settled(f func()) {
 	}
 	c.write(func(store.Tx) error { return nil }, func(error) { f() })
 }
+
+// behind reports whether as much waits for the disk as may.
+func (c *core) behind() bool { return len(c.writes) > backlog || c.gathered > backlogBytes }
 
 // wakeAt asks for a tick not later than t.
 func (c *core) wakeAt(t time.Time) {

@@ -17,6 +17,7 @@
 //	round.go      a round: genesis, admission, what is durable
 //	peer.go       a link, from READY to goodbye
 //	sync.go       how two devices come to hold the same blocks
+//	catchup.go    asking for history, and its preview
 //	serve.go      history for others
 //	outbox.go     what is said: drafts, signing, delivery
 //	clock.go      whose clock to go by
@@ -124,7 +125,7 @@ func newEngine(h home, cfg Config) *Engine {
 	e := &Engine{
 		home: h, log: cfg.Log, network: cfg.Network,
 		replay: &link.Replay{}, guard: link.NewGuard(time.Now),
-		events: newQueue(), calls: make(chan call), inbox: make(chan event, 256),
+		events: newQueue(), calls: make(chan call), inbox: make(chan event, 32),
 		disk: make(chan commit, 1), synced: make(chan committed, 1),
 		stopped: make(chan struct{}), wires: map[linkID]*wire{},
 	}

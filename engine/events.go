@@ -47,7 +47,10 @@ type Message struct {
 	Live     bool      // said just now, not brought by catching up
 	Late     bool      // lands before lines that this device has shown
 	Held     bool      // its author's clock is more than 10 minutes ahead of this device's: nobody builds on it yet
-	Problem  string    // why the block cannot be shown, in place of Text: "unreadable", "needs a newer opentalk"
+	// Provisional: the newest lines of a round whose history is on its way. The author has signed it; that nothing before it
+	// is missing is not known yet. It is told once: not again when its block is admitted.
+	Provisional bool
+	Problem     string // why the block cannot be shown, in place of Text: "unreadable", "needs a newer opentalk"
 }
 
 // Event is something that happened. The concrete types are those below.

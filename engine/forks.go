@@ -155,7 +155,7 @@ func (p *peer) onProof(m link.Proof) {
 	if err := r.flag(d, proof{m, fork}); err != nil {
 		r.c.tell(ErrorEvent{Round: r.tag, Err: err})
 	}
-	p.fetch(r.lacking([]chain.ID{fork.A, fork.B}))
+	p.fetch(r.unknown([]chain.ID{fork.A, fork.B}))
 }
 
 // prove shows a peer the proof about a device, once.
@@ -211,8 +211,8 @@ func (p *peer) fetch(ids []chain.ID) {
 	}
 }
 
-// lacking lists which of ids and of what they descend from is neither admitted nor set aside.
-func (r *round) lacking(ids []chain.ID) (lacking []chain.ID) {
+// unknown lists which of ids and of what they descend from is neither admitted nor set aside.
+func (r *round) unknown(ids []chain.ID) (unknown []chain.ID) {
 	seen := map[chain.ID]bool{}
 	for queue := slices.Clone(ids); len(queue) > 0; queue = queue[1:] {
 		id := queue[0]
@@ -223,10 +223,10 @@ func (r *round) lacking(ids []chain.ID) (lacking []chain.ID) {
 		if w := r.orphans.waiting[id]; w != nil {
 			queue = append(queue, w.block.Edges()...)
 		} else if _, ok, err := r.entry(id); err == nil && !ok {
-			lacking = append(lacking, id)
+			unknown = append(unknown, id)
 		}
 	}
-	return lacking
+	return unknown
 }
 
 // wanted reports whether a block is taken for its own sake: not that of a flagged device beyond the pair that proves it, and

@@ -1,6 +1,10 @@
 package engine
 
-import "time"
+import (
+	"time"
+
+	"opentalk/engine/link"
+)
 
 // Quotas and times of this device. Exceeding one is never a fault of the other side: it changes what this device does.
 const (
@@ -29,6 +33,11 @@ const (
 	sendQueue  = 1 << 20
 	serveBelow = 256 << 10
 	serveChunk = 48 << 10
+	// Of what is served, serveAhead bytes and serveAheadBlocks blocks are read ahead, over all lines together; a line has at
+	// least one in memory. maxLines bounds the lines of one answer: more are asked for in another.
+	serveAhead       = 1 << 20
+	serveAheadBlocks = 512
+	maxLines         = 8 * link.MaxRanges
 	// maxServing is how many answers a peer may wait for at once: it needs one for catching up and one for an orphan.
 	maxServing = 16
 
@@ -76,6 +85,18 @@ const (
 	recentPlaces = 4096
 	// unheldKept bounds the own blocks whose delivery is followed.
 	unheldKept = 4096
-	// backlog is how many events the front may be behind before links are read no further.
-	backlog = 1024
+	// backlog is how many events the front may be behind, or writes the disk, before links are read no further; and
+	// backlogBytes what those writes may weigh. As much again may be on its way to the disk.
+	backlog      = 1024
+	backlogBytes = 4 << 20
+	// readAhead is how many messages of a link are read and verified while those before them are taken in.
+	readAhead = 4
+
+	// Who lacks more than previewOver blocks of a peer asks for the newest previewBlocks first, to show them before the
+	// rest has come: a hundred lines, and a few blocks that say nothing. maxProvisional bounds the ids that are remembered until their blocks come.
+	previewOver    = 200
+	previewBlocks  = 128
+	maxProvisional = 4 * previewBlocks
+	// progressEvery is how often catching up tells how far it is.
+	progressEvery = 250 * time.Millisecond
 )

@@ -46,12 +46,14 @@ type peer struct {
 	skew      skew
 	request   uint64 // the last request made to it
 	announced uint64 // the newest of those that fetch what it announced
-	want      uint64 // that of catching up, and what it asks for
+	want      uint64 // the number of the last WANT, and what it asked for
 	ranges    []link.Range
 	tried     map[Device]uint64 // how far it has been asked about each device
 	fetched   map[chain.ID]bool // asked of it by id
 	proved    map[Device]bool   // forks that it knows of
-	asked     time.Time         // when, or when it last gave something
+	gave      int               // new blocks that it brought
+	asked     time.Time         // when it was asked, or last gave something
+	preview   uint64            // the number of the NEWEST, 0 if there was none
 	whole     bool              // everything that it offered has been fetched: it no longer delays signing
 }
 
@@ -228,7 +230,7 @@ func (e received) apply(c *core) {
 		if p.online() {
 			p.onProof(m)
 		}
-	case link.Want, link.Fetch:
+	case link.Want, link.Fetch, link.Newest:
 		// History is for members whose first block is stored here, nobody else.
 		if p.theirs {
 			p.onRequest(m)

@@ -46,7 +46,8 @@ type round struct {
 	rotated  time.Time              // when a link of a large round was last exchanged
 	fetching map[chain.ID]time.Time // announced blocks that were asked for, and when
 	source   *peer                  // that is catching this device up
-	join     *join                  // under way
+	catch    catching
+	join     *join // under way
 
 	outbox
 	shown chain.Position // the newest message shown
@@ -323,6 +324,7 @@ func (r *round) add(b *chain.Block, alongside func(store.Tx) error, done func(er
 	r.recent[b.ID()], r.unlanded[b.ID()] = e, b
 	r.blocks++
 	r.c.counts.Admitted++
+	r.c.gathered += len(b.Bytes())
 	r.c.write(func(w store.Tx) error {
 		if alongside != nil {
 			if err := alongside(w); err != nil {

@@ -19,6 +19,7 @@ func (e *Engine) run() {
 	e.step(tick{})
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	var deaf time.Time // since when links are not read, zero if they are
 	for {
 		if wake := e.core.wake; wake.IsZero() {
 			timer.Stop()
@@ -26,8 +27,15 @@ func (e *Engine) run() {
 			timer.Reset(max(0, time.Until(wake)))
 		}
 		inbox := e.inbox
-		if e.events.full() || len(e.core.writes) > backlog {
-			inbox = nil // the front or the disk is behind: peers wait
+		switch full := e.events.full() || e.core.behind(); {
+		case full: // the front or the disk is behind: peers wait
+			inbox = nil
+			if deaf.IsZero() {
+				deaf = time.Now()
+			}
+		case !deaf.IsZero():
+			e.step(deafSince(&deaf))
+			deaf = time.Time{}
 		}
 		select {
 		case f := <-e.calls:
@@ -38,12 +46,22 @@ func (e *Engine) run() {
 			e.step(ev)
 		case <-e.events.eased:
 		case <-timer.C:
+			if !deaf.IsZero() {
+				e.step(deafSince(&deaf))
+			}
 			e.step(tick{})
 		case <-e.ctx.Done():
 			e.shutDown()
 			return
 		}
 	}
+}
+
+// deafSince tells how long links have not been read, and counts anew.
+func deafSince(t *time.Time) deaf {
+	since := *t
+	*t = time.Now()
+	return deaf{t.Sub(since)}
 }
 
 func (e *Engine) step(ev event) { e.carryOut(e.core.step(time.Now(), ev)) }

@@ -1,19 +1,23 @@
 package engine
 
 import (
-	"bytes"
+	"container/heap"
 	"fmt"
+	"slices"
 
 	"opentalk/engine/chain"
 	"opentalk/engine/link"
 	"opentalk/engine/store"
 )
 
-// serving is an answer under way: blocks of some lines, merged into canonical order and read as fast as they leave.
+// serving is an answer under way, read from the store as fast as it leaves. Of a history however long, one page of each
+// line is in memory.
 type serving struct {
 	request uint64
-	lines   []*cursor
-	fetch   []chain.ID
+	more    bool          // the WANT has as many ranges as fit: the next one goes on with it
+	ahead   []store.Block // leaves first
+	fetch   []chain.ID    // then these, if they are here
+	lines   merge         // then what of these lines is not in ahead, in canonical order
 }
 
 // cursor walks along a device's line, a few blocks ahead.
@@ -21,42 +25,80 @@ type cursor struct {
 	device   Device
 	next, to uint64
 	ahead    []store.Block
-	page     int
+}
+
+// merge is a heap of lines: the one with the next block in canonical order comes first.
+type merge []*cursor
+
+func (m merge) Len() int      { return len(m) }
+func (m merge) Swap(i, j int) { m[i], m[j] = m[j], m[i] }
+func (m *merge) Push(c any)   { *m = append(*m, c.(*cursor)) }
+func (m merge) Less(i, j int) bool {
+	return m[i].ahead[0].Position().Compare(m[j].ahead[0].Position()) < 0
+}
+
+func (m *merge) Pop() any {
+	last := (*m)[len(*m)-1]
+	*m = (*m)[:len(*m)-1]
+	return last
 }
 
 // onRequest takes an order; serve fills it.
 func (p *peer) onRequest(m link.Message) {
+	var s *serving
+	var err error
 	switch m := m.(type) {
 	case link.Want:
-		s := &serving{request: m.Request}
+		if s = p.continued(m); s == nil {
+			s = &serving{request: m.Request}
+			p.serving = append(p.serving, s)
+		}
 		for _, want := range m.Ranges {
-			s.lines = append(s.lines, &cursor{
-				device: want.Device, next: want.From, to: want.To, page: max(2, 512/len(m.Ranges)),
-			})
+			s.lines = append(s.lines, &cursor{device: want.Device, next: want.From, to: want.To})
 		}
-		p.serving = append(p.serving, s)
+		if s.more = len(m.Ranges) == link.MaxRanges && len(s.lines) < maxLines; !s.more {
+			err = p.round.beginLines(s)
+		}
 	case link.Fetch:
-		s := &serving{request: m.Request}
-		for _, id := range m.IDs {
-			s.fetch = append(s.fetch, id)
-		}
+		s = &serving{request: m.Request}
+		s.fetch, err = p.round.inOrder(m.IDs)
+		p.serving = append(p.serving, s)
+	case link.Newest:
+		s = &serving{request: m.Request}
+		s.ahead, err = p.round.newest(int(m.Count))
 		p.serving = append(p.serving, s)
 	}
-	if len(p.serving) > maxServing {
+	switch {
+	case err != nil:
+		p.failed(err)
+	case len(p.serving) > maxServing:
 		p.drop(link.ReasonViolation, fmt.Errorf("it asks for more than %d things at once", maxServing))
-		return
+	default:
+		p.serve()
 	}
-	p.serve()
+}
+
+// continued is the WANT that m goes on with, nil if there is none.
+func (p *peer) continued(m link.Want) *serving {
+	if n := len(p.serving); n > 0 && p.serving[n-1].more && p.serving[n-1].request == m.Request {
+		return p.serving[n-1]
+	}
+	return nil
+}
+
+// failed ends a link that this device cannot serve.
+func (p *peer) failed(err error) {
+	p.hangUp(link.ReasonDone, err)
+	p.round.c.tell(ErrorEvent{Round: p.round.tag, Err: err})
 }
 
 // serve sends more of what was asked for, until enough is on its way.
 func (p *peer) serve() {
-	for len(p.serving) > 0 && p.queued < serveBelow {
+	for len(p.serving) > 0 && p.queued < serveBelow && !p.serving[0].more {
 		s := p.serving[0]
 		raws, last, err := p.round.chunk(s)
 		if err != nil {
-			p.hangUp(link.ReasonDone, err)
-			p.round.c.tell(ErrorEvent{Round: p.round.tag, Err: err})
+			p.failed(err)
 			return
 		}
 		p.send(link.Blocks{Request: s.request, Blocks: raws, Last: last})
@@ -69,69 +111,142 @@ func (p *peer) serve() {
 // chunk takes the next blocks of an answer, up to serveChunk bytes but at least one.
 func (r *round) chunk(s *serving) (raws [][]byte, last bool, err error) {
 	for size := 0; ; {
-		raw, err := r.nextBlock(s)
-		if err != nil {
+		b, err := r.peek(s)
+		switch {
+		case err != nil:
 			return nil, false, err
-		}
-		if raw == nil {
+		case b == nil:
 			return raws, true, nil
-		}
-		raws = append(raws, raw)
-		if size += len(raw); size >= serveChunk-chain.MaxBlock/4 || len(raws) >= link.MaxBlocks {
+		case len(raws) == link.MaxBlocks || len(raws) > 0 && size+len(b.Raw) > serveChunk:
 			return raws, false, nil
 		}
+		raws, size = append(raws, b.Raw), size+len(b.Raw)
+		if err := r.advance(s); err != nil {
+			return nil, false, err
+		}
 	}
 }
 
-// nextBlock takes the next block in canonical order, nil at the end. Genesis has a message of its own.
-func (r *round) nextBlock(s *serving) ([]byte, error) {
-	for len(s.fetch) > 0 {
+// peek is the next block of an answer, nil at the end. Genesis has a message of its own.
+func (r *round) peek(s *serving) (*store.Block, error) {
+	for len(s.ahead) == 0 && len(s.fetch) > 0 {
 		id := s.fetch[0]
 		s.fetch = s.fetch[1:]
-		if b, ok, err := r.c.store.Block(r.tag, id); err != nil || ok {
-			return b.Raw, err
-		}
-	}
-	var first *cursor
-	for i := 0; i < len(s.lines); i++ {
-		c := s.lines[i]
-		if err := r.fill(c); err != nil {
+		b, ok, err := r.c.store.Block(r.tag, id)
+		if err != nil {
 			return nil, err
 		}
-		if len(c.ahead) == 0 {
-			s.lines = append(s.lines[:i], s.lines[i+1:]...)
-			i--
+		if ok {
+			s.ahead = append(s.ahead, b)
+		}
+	}
+	switch {
+	case len(s.ahead) > 0:
+		return &s.ahead[0], nil
+	case len(s.lines) > 0:
+		return &s.lines[0].ahead[0], nil
+	}
+	return nil, nil
+}
+
+// advance leaves behind what peek gave.
+func (r *round) advance(s *serving) error {
+	if len(s.ahead) > 0 {
+		s.ahead = s.ahead[1:]
+		return nil
+	}
+	c := s.lines[0]
+	c.ahead = c.ahead[1:]
+	if err := r.fill(c, len(s.lines)); err != nil {
+		return err
+	}
+	if len(c.ahead) == 0 {
+		heap.Pop(&s.lines)
+	} else {
+		heap.Fix(&s.lines, 0)
+	}
+	return nil
+}
+
+// beginLines reads where each line begins. First blocks go ahead of everything, because they say who wrote the rest.
+func (r *round) beginLines(s *serving) error {
+	for _, c := range s.lines {
+		if c.next > 0 {
 			continue
 		}
-		if first == nil || c.before(first) {
-			first = c
+		first, err := r.c.store.Line(r.tag, c.device, 0, 0, store.Limit{})
+		if err != nil {
+			return err
+		}
+		s.ahead = append(s.ahead, first...)
+		c.next = 1
+	}
+	slices.SortFunc(s.ahead, func(a, b store.Block) int { return a.Position().Compare(b.Position()) })
+	lines := s.lines[:0]
+	for _, c := range s.lines {
+		if err := r.fill(c, len(s.lines)); err != nil {
+			return err
+		}
+		if len(c.ahead) > 0 {
+			lines = append(lines, c)
 		}
 	}
-	if first == nil {
-		return nil, nil
-	}
-	b := first.ahead[0]
-	first.ahead = first.ahead[1:]
-	return b.Raw, nil
+	s.lines = lines
+	heap.Init(&s.lines)
+	return nil
 }
 
-func (c *cursor) before(o *cursor) bool {
-	a, b := c.ahead[0], o.ahead[0]
-	return a.T < b.T || a.T == b.T && bytes.Compare(a.ID[:], b.ID[:]) < 0
-}
-
-func (r *round) fill(c *cursor) error {
+// fill reads the next page of a line, one of n that share what may be read ahead.
+func (r *round) fill(c *cursor, n int) (err error) {
 	if len(c.ahead) > 0 || c.next > c.to {
 		return nil
 	}
-	blocks, err := r.c.store.Line(r.tag, c.device, c.next, c.to, store.Limit{Blocks: c.page, Bytes: 1 << 20})
-	if err != nil {
+	limit := store.Limit{Blocks: max(2, serveAheadBlocks/n), Bytes: serveAhead / n}
+	if c.ahead, err = r.c.store.Line(r.tag, c.device, c.next, c.to, limit); err != nil {
 		return err
 	}
-	if len(blocks) == 0 {
-		c.next = c.to + 1
-		return nil
+	c.next = c.to + 1
+	if n := len(c.ahead); n > 0 {
+		c.next = c.ahead[n-1].Seq + 1
 	}
-	c.ahead, c.next = blocks, blocks[len(blocks)-1].Seq+1
 	return nil
+}
+
+// inOrder gives those of some ids that are here, in canonical order.
+func (r *round) inOrder(ids [][32]byte) ([]chain.ID, error) {
+	found := make([]store.Entry, 0, len(ids))
+	for _, id := range ids {
+		e, ok, err := r.c.store.Entry(r.tag, id)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			found = append(found, e)
+		}
+	}
+	slices.SortFunc(found, func(a, b store.Entry) int { return a.Position().Compare(b.Position()) })
+	sorted := make([]chain.ID, len(found))
+	for i, e := range found {
+		sorted[i] = e.ID
+	}
+	return sorted, nil
+}
+
+// newest are the last blocks in canonical order, with the first blocks of their authors before them: whoever asks may know
+// none of them yet.
+func (r *round) newest(count int) ([]store.Block, error) {
+	blocks, err := r.c.store.Before(r.tag, store.End, store.Limit{Blocks: count, Bytes: serveAhead})
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(blocks)
+	var firsts []store.Block
+	seen := map[Device]bool{r.genesis.Author: true} // genesis says who that is
+	for _, b := range blocks {
+		if line := r.chain.Line(b.Author); line != nil && !seen[b.Author] {
+			seen[b.Author] = true
+			firsts = append(firsts, store.Block{Raw: line.First.Bytes()})
+		}
+	}
+	return append(firsts, blocks...), nil
 }

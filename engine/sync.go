@@ -75,7 +75,7 @@ func entryOf(at chain.Place) link.Entry {
 func (p *peer) onFrontier(m link.Frontier) {
 	p.learn(m.Entries)
 	if m.Last && !p.frontier {
-		p.frontier = true
+		p.frontier, p.stale = true, true
 		if p.theirs {
 			p.round.tellNews(p)
 		}
@@ -98,7 +98,7 @@ func (p *peer) learn(entries []link.Entry) {
 	for _, e := range entries {
 		p.known[e.Device] = max(p.known[e.Device], e.Seq)
 		if p.online() && r.differs(e) {
-			p.fetch(r.lacking([]chain.ID{e.ID}))
+			p.fetch(r.unknown([]chain.ID{e.ID}))
 		}
 		if e.Seq >= p.owes[e.Device] {
 			delete(p.owes, e.Device)
@@ -110,8 +110,8 @@ func (p *peer) learn(entries []link.Entry) {
 			}
 			r.holdsUpTo(p.device(), e.Seq)
 		}
+		p.stale = p.stale || p.lacks(e.Device, e.Seq) > 0
 	}
-	p.stale = true
 }
 
 // tellNews lets a peer know of whatever has become durable since it was last told, and so lets it ask.
@@ -153,49 +153,13 @@ func (p *peer) sendAcks() {
 	p.ack(entries)
 }
 
-// catchUp asks one peer for what it has and this device lacks, if it is not asking already.
-func (r *round) catchUp() {
-	if r.source != nil || !r.member {
-		return
-	}
-	for _, p := range r.peers {
-		if !p.online() || !p.frontier || !p.stale {
-			continue
-		}
-		ranges := r.missing(p)
-		if len(ranges) == 0 {
-			p.stale, p.whole = false, true
-			continue
-		}
-		p.request++
-		p.asked, r.source = r.c.now, p
-		p.want, p.ranges = p.request, ranges
-		r.c.wakeAt(r.c.now.Add(ackTime))
-		p.send(link.Want{Request: p.request, Ranges: ranges})
-		return
-	}
-}
-
-// missing lists what p has beyond the ends of the lines here.
-func (r *round) missing(p *peer) []link.Range {
-	var ranges []link.Range
-	for d, seq := range ordered(p.known, compareDevices) {
-		from := uint64(0)
-		if line := r.chain.Line(d); line != nil {
-			if from = line.Newest.Seq + 1; line.Fork != nil {
-				from = max(from, p.tried[d]+1)
-			}
-		}
-		if from <= seq && len(ranges) < link.MaxRanges {
-			ranges = append(ranges, link.Range{Device: d, From: from, To: seq})
-		}
-	}
-	return ranges
-}
-
 func (p *peer) onBlocks(m link.Blocks, blocks []*chain.Block) {
 	r := p.round
 	if r.chain == nil {
+		return
+	}
+	if m.Request != 0 && m.Request == p.preview {
+		p.onPreview(blocks)
 		return
 	}
 	before := r.blocks
@@ -205,35 +169,26 @@ func (p *peer) onBlocks(m link.Blocks, blocks []*chain.Block) {
 		}
 		delete(r.fetching, b.ID())
 		if err := r.admit(p, b, m.Request == 0 || m.Request == p.announced); err != nil {
-			var f *chain.Fault
-			if errors.As(err, &f) {
-				p.drop(link.ReasonBlock, err)
-			} else {
-				p.hangUp(link.ReasonDone, err)
-				r.c.tell(ErrorEvent{Round: r.tag, Err: err})
-			}
+			p.refuse(err)
 			return
 		}
 	}
-	if r.source != p || m.Request != p.want {
-		if m.Request != 0 && r.blocks > before {
-			r.caughtUp(p)
-		}
+	switch {
+	case r.source == p && m.Request == p.want:
+		p.onAnswer(r.blocks-before, m.Last)
+	case m.Request != 0 && r.blocks > before:
+		r.caughtUp(p)
+	}
+}
+
+// refuse ends the link over a block: for its fault, or because this device could not judge it.
+func (p *peer) refuse(err error) {
+	var f *chain.Fault
+	if errors.As(err, &f) {
+		p.drop(link.ReasonBlock, err)
 		return
 	}
-	p.asked = r.c.now
-	if !m.Last {
-		r.progress(p)
-		return
-	}
-	r.source = nil
-	for _, asked := range p.ranges {
-		p.tried[asked.Device] = max(p.tried[asked.Device], asked.To)
-	}
-	if r.blocks == before && len(r.missing(p)) > 0 {
-		p.stale, p.whole = false, true // it gives nothing more, whatever it said
-	}
-	r.caughtUp(p)
+	p.failed(err)
 }
 
 // caughtUp tells the others what came from one of them.
@@ -245,20 +200,6 @@ func (r *round) caughtUp(from *peer) {
 			}
 		}
 	})
-}
-
-func (r *round) progress(p *peer) {
-	total := 0
-	for d, seq := range p.known {
-		from := uint64(0)
-		if line := r.chain.Line(d); line != nil {
-			from = line.Newest.Seq + 1
-		}
-		if seq >= from {
-			total += int(seq - from + 1)
-		}
-	}
-	r.c.tell(ProgressEvent{Round: r.tag, What: "catching up", Done: r.blocks, Total: r.blocks + total})
 }
 
 // admit judges a block from a peer and takes it in, with whatever waited for it. The error is a [*chain.Fault] or one of
@@ -306,7 +247,7 @@ func (r *round) setAside(p *peer, b *chain.Block, missing []chain.ID) {
 	r.c.counts.Orphans++
 	line := r.chain.Line(b.Author)
 	if r.orphans.keep(p.id, b, missing, r.c.now) && (r.source == nil || line != nil && b.Seq <= line.Newest.Seq+1) {
-		p.fetch(r.lacking(missing))
+		p.fetch(r.unknown(missing))
 	}
 }
 

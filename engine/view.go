@@ -60,6 +60,9 @@ func (r *round) show(b *chain.Block, pushed bool) {
 	if !late && !held && b.Position().Compare(r.shown) > 0 {
 		r.shown = b.Position()
 	}
+	if r.confirmed(b.ID()) {
+		return
+	}
 	for _, m := range messages {
 		m.Received, m.Late = r.c.now, late
 		m.Live = pushed && r.c.clock().Sub(m.Written) < liveAge

@@ -130,20 +130,57 @@ func (e *Engine) talk(conn *link.Conn, address string) {
 		w.end(link.ReasonDone)
 		return
 	}
-	for {
-		msg, err := conn.Receive()
-		if err != nil {
-			e.down(w, err)
-			return
-		}
-		ev := received{link: w.id, msg: msg}
-		if ev.blocks, err = blocksIn(msg); err != nil {
-			e.log.Warn("dropping a peer", "round", conn.Tag(), "device", conn.Peer().Device().Short(), "err", err)
+	gone := make(chan struct{})
+	defer close(gone)
+	ahead := make(chan *reading, readAhead)
+	e.work.Go(func() { w.read(ahead, gone) })
+	for r := range ahead {
+		<-r.verified
+		if r.fault != nil {
+			e.log.Warn("dropping a peer", "round", conn.Tag(), "device", conn.Peer().Device().Short(), "err", r.fault)
 			w.end(link.ReasonBlock)
-			e.down(w, err)
+			e.down(w, r.fault)
 			return
 		}
-		if !e.post(ev) {
+		if r.err != nil {
+			e.down(w, r.err)
+			return
+		}
+		if !e.post(r.received) {
+			return
+		}
+	}
+}
+
+// reading is a message that has come, or the end of the link. Once verified is closed, the rest is known.
+type reading struct {
+	received
+	err      error // of the link
+	fault    error // of a block in the message
+	verified chan struct{}
+}
+
+// read takes in messages a few ahead of the core, so that the network, the signatures and the disk are all busy at once. It
+// goes on until the link ends or gone is closed.
+func (w *wire) read(ahead chan<- *reading, gone <-chan struct{}) {
+	defer close(ahead)
+	for {
+		r := &reading{verified: make(chan struct{})}
+		r.link = w.id
+		if r.msg, r.err = w.conn.Receive(); r.err != nil {
+			close(r.verified)
+		} else {
+			w.engine.work.Go(func() {
+				defer close(r.verified)
+				r.blocks, r.fault = blocksIn(r.msg)
+			})
+		}
+		select {
+		case ahead <- r:
+		case <-gone:
+			return
+		}
+		if r.err != nil {
 			return
 		}
 	}

@@ -73,7 +73,8 @@ type (
 		Live        bool   `json:"live"`
 		Late        bool   `json:"late"`
 		Held        bool   `json:"held,omitempty"`
-		Problem     string `json:"problem,omitempty"` // why there is no text
+		Provisional bool   `json:"provisional,omitempty"` // of a history still on its way; said once
+		Problem     string `json:"problem,omitempty"`     // why there is no text
 	}
 	sentJSON struct {
 		head
@@ -212,7 +213,7 @@ func (s *stream) message(m engine.Message) {
 	s.write(messageJSON{
 		head: of("message"), Round: s.book.name(m.Round), ID: messageID(m.ID), Block: blockID(m.Block), From: m.From.Name,
 		Fingerprint: fingerprint(m.From), Text: m.Text, Form: form, Auto: m.Auto, Written: stamp(m.Written),
-		Received: stamp(m.Received), Live: m.Live, Late: m.Late, Held: m.Held, Problem: m.Problem,
+		Received: stamp(m.Received), Live: m.Live, Late: m.Late, Held: m.Held, Provisional: m.Provisional, Problem: m.Problem,
 	})
 }
 

@@ -78,6 +78,9 @@ func (l look) messageIn(round string, m engine.Message, note term.Text) term.Tex
 	if m.Held {
 		note = term.Concat(note, dim(term.Literal("  (from a clock that is ahead)")))
 	}
+	if m.Provisional {
+		note = term.Concat(note, dim(term.Literal("  (provisional)")))
+	}
 	if round != "" {
 		stamp = term.Sprintf("%s [%s]", stamp, round)
 	}

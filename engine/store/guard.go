@@ -72,6 +72,9 @@ func (s *Store) view(fn func(*bbolt.Tx) error) error {
 		return err
 	}
 	err = guarded(func() error { return fn(btx) })
+	if err == nil {
+		s.relieve(btx)
+	}
 	return errors.Join(err, s.rollback(btx))
 }
 
@@ -95,6 +98,7 @@ func (s *Store) Write(fn func(Tx) error) error {
 	if err != nil {
 		return s.fail(err)
 	}
+	s.relieve(btx)
 	t := &tx{s: s, btx: btx}
 	returned := false
 	defer func() {

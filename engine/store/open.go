@@ -31,6 +31,9 @@ type Store struct {
 	gate   sync.Mutex  // held while a transaction starts
 	closed bool        // guarded by gate
 	stuck  atomic.Bool // bbolt was left holding its locks
+
+	relieved  atomic.Int64 // when relieve last did something, in nanoseconds since 1970
+	reliefDue atomic.Bool  // a timer will call it
 }
 
 // Open opens the store at path and creates it, for its owner only, if there is none. The folder must exist.

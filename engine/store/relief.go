@@ -1,0 +1,33 @@
+package store
+
+import (
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+const (
+	reliefEvery = 250 * time.Millisecond
+	reliefOver  = 16 << 20 // bytes of a file that is left in memory as it is
+)
+
+// relieve lets go of the pages of the file that use has brought into this process, now and then and once more after the
+// last: otherwise a long history that was read once is there for ever. The system still has them, and they come back as
+// they are needed. It is called within a transaction, while the mapping stays where it is.
+func (s *Store) relieve(btx *bbolt.Tx) {
+	if btx.Size() < reliefOver {
+		return
+	}
+	now, last := time.Now().UnixNano(), s.relieved.Load()
+	switch {
+	case now-last >= int64(reliefEvery):
+		if s.relieved.CompareAndSwap(last, now) {
+			unmapPages(btx.DB().Info().Data, uintptr(btx.Size()))
+		}
+	case s.reliefDue.CompareAndSwap(false, true):
+		time.AfterFunc(reliefEvery, func() {
+			s.reliefDue.Store(false)
+			s.view(func(*bbolt.Tx) error { return nil }) // or it is closed by now
+		})
+	}
+}
