@@ -21,6 +21,10 @@
 //	outbox.go     what is said: drafts, signing, delivery
 //	dialling.go   addresses, back-off, joining
 //	people.go     members and their names
+//	announce.go   new names and topics; changes.go: what those and leave blocks change
+//	depart.go     leaving a round, and coming back to it
+//	connect.go    dialling on demand
+//	verify.go     whose fingerprints were compared
 //	view.go       blocks as the front shows them
 //
 // The front uses [Engine] and drains its events. The engine knows nothing of screens, scripts or plugins.
@@ -133,6 +137,9 @@ func newEngine(h home, cfg Config) *Engine {
 
 // restore brings back every round of the keyring.
 func (e *Engine) restore() error {
+	if err := e.core.finishLeaving(); err != nil {
+		return err
+	}
 	for i := range e.keys.Rounds {
 		if err := e.core.restore(&e.keys.Rounds[i]); err != nil {
 			return err

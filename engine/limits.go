@@ -47,6 +47,8 @@ const (
 	hearsayTries = 3
 	hearsayDay   = 24 * time.Hour
 	hearsayEvery = time.Second
+	// maxEarly bounds the records kept of devices whose first block has not come yet.
+	maxEarly = 64
 
 	// closeTime bounds saying goodbye.
 	closeTime = 3 * time.Second

@@ -95,6 +95,7 @@ func (e linkUp) apply(c *core) {
 	}
 	if !r.mayKeep(p) {
 		c.do(hangUp{e.link, link.ReasonDuplicate})
+		r.hasAlready(p)
 		return
 	}
 	c.peers[p.id], r.peers = p, append(r.peers, p)
@@ -289,5 +290,6 @@ func (p *peer) cameOnline() {
 		p.pingNow()
 		p.sendRecords()
 		p.round.welcomed()
+		p.round.connected(p.address, p.person(), nil)
 	}
 }

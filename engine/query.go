@@ -33,7 +33,7 @@ func (r *round) members() []Member {
 	all := make([]Member, 0, len(r.people))
 	for f, p := range r.people {
 		m := Member{
-			Person: r.person(f, p.devices[0]), Own: f == own, Devices: slices.Clone(p.devices), Joined: p.joined, Seen: p.seen,
+			Person: r.person(f, p.devices[0]), Own: f == own, Devices: slices.Clone(p.devices), Left: p.left(), Joined: p.joined, Seen: p.seen,
 		}
 		for _, link := range r.peers {
 			m.Online = m.Online || link.online() && link.fingerprint() == f
@@ -74,7 +74,7 @@ func (r *round) listPeers() []Peer {
 		all = append(all, peer)
 	}
 	for _, t := range r.targets {
-		if t.link != 0 || t.device != (Device{}) && r.peerOf(t.device) != nil {
+		if r.isGone(t.device) || t.link != 0 || t.device != (Device{}) && r.peerOf(t.device) != nil {
 			continue
 		}
 		peer := Peer{Person: r.behind(t), Address: t.address, State: Offline, Dialled: true}

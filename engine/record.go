@@ -93,7 +93,7 @@ func (r *round) readRecord(raw []byte) (rec addressRecord, err error) {
 	case rec.Tag != r.tag:
 		return rec, errors.New("address record of another round")
 	case r.chain.Line(rec.Device) == nil:
-		return rec, errors.New("address record of no member")
+		return rec, errNoMember
 	case len(rec.Addresses) > maxRecordAddresses:
 		return rec, fmt.Errorf("%d addresses exceed the limit of %d", len(rec.Addresses), maxRecordAddresses)
 	case expires.Before(r.c.now) || expires.After(r.c.now.Add(recordLife+recordLeeway)):
@@ -128,13 +128,38 @@ func (p *peer) sendRecords() {
 	}
 }
 
-// onAddresses takes in what is new, and passes it on. A record that does not hold is left alone: it may be of a member who
-// has not been heard of here yet.
+// errNoMember is of a record of somebody whose first block has not come yet.
+var errNoMember = errors.New("address record of no member")
+
+// earlyRecord is such a record, and who passed it on. It overtakes the block where both come through a third.
+type earlyRecord struct {
+	from linkID
+	raw  []byte
+}
+
+// takeEarly takes in the records of those who have become members meanwhile.
+func (r *round) takeEarly() {
+	for d, rec := range ordered(r.early, compareDevices) {
+		if r.chain.Line(d) == nil {
+			continue
+		}
+		delete(r.early, d)
+		if p := r.c.peers[rec.from]; p != nil {
+			p.onAddresses(link.Addresses{Records: [][]byte{rec.raw}})
+		}
+	}
+}
+
+// onAddresses takes in what is new, and passes it on. A record that does not hold is left alone; one of somebody who is no
+// member yet is kept a while.
 func (p *peer) onAddresses(m link.Addresses) {
 	r := p.round
 	var news [][]byte
 	for _, raw := range m.Records {
 		rec, err := r.readRecord(raw)
+		if errors.Is(err, errNoMember) && len(r.early) < maxEarly {
+			r.early[rec.Device] = earlyRecord{p.id, raw}
+		}
 		if err != nil || rec.Device == r.c.self.Key.Device() || rec.Number <= r.records[rec.Device].number {
 			continue
 		}

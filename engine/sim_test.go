@@ -90,6 +90,9 @@ func (s *sim) start(nd *node) {
 	nd.core = newCore(nd.keys, nd.store, fmt.Sprintf("p%d", nd.n), slog.New(slog.DiscardHandler), draw)
 	nd.core.listen, nd.shown = []string{address(nd.n)}, map[MessageID]int{}
 	nd.core.now = s.now.Add(nd.skew)
+	if err := nd.core.finishLeaving(); err != nil {
+		s.t.Fatal(err)
+	}
 	for i := range nd.keys.Rounds {
 		if err := nd.core.restore(&nd.keys.Rounds[i]); err != nil {
 			s.t.Fatal(err)

@@ -300,7 +300,7 @@ func (r *round) setAside(p *peer, b *chain.Block, missing []chain.ID) {
 func (r *round) take(p *peer, b *chain.Block, pushed bool) error {
 	r.noteFork(b)
 	r.show(b, pushed)
-	return r.add(b, nil, func(err error) {
+	return r.add(b, r.change(b, pushed), func(err error) {
 		if err != nil {
 			return
 		}
