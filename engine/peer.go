@@ -172,6 +172,9 @@ func (p *peer) tick() {
 		p.pingNow()
 	}
 	c.wakeAt(c.now.Add(pingEvery))
+	if wait := p.since.Add(catchUpWait); c.now.Before(wait) {
+		c.wakeAt(wait) // a message may wait for it
+	}
 	if !p.unacked.IsZero() {
 		c.wakeAt(p.unacked.Add(ackTime))
 	}

@@ -26,7 +26,7 @@ type command struct {
 
 // commands is the table, in the order in which /help shows it.
 func commands() []command {
-	return slices.Concat(roundCommands(), talkCommands(), peopleCommands(), shellCommands())
+	return slices.Concat(roundCommands(), talkCommands(), changeCommands(), peopleCommands(), personCommands(), shellCommands())
 }
 
 // lookup returns nil for a name that no command has.

@@ -46,6 +46,8 @@ var codes = []Code{
 		Hint: "other users of this machine can read arguments: pipe the line instead, as in  opentalk < FILE"},
 	{Name: "secret-in-text", is: is(errSecretText), Hint: "/join INVITE joins; /send TEXT sends it all the same"},
 	{Name: "unknown-round", is: is(errUnknownRound), Hint: "/rounds lists the rounds"},
+	{Name: "unknown-member", is: is(errUnknownMember, engine.ErrNoMember), Hint: "/members lists who is in this round"},
+	{Name: "bad-topic", is: is(engine.ErrTopic), Hint: "a topic is one line of up to 512 characters"},
 	{Name: "bad-invite", is: is(engine.ErrInvite),
 		Hint: "ask for it again, and copy the whole word that begins with opentalk:"},
 	{Name: "bad-address", is: is(engine.ErrAddress), Hint: "an address is HOST:PORT or unix:PATH, as in 192.0.2.7:7654"},

@@ -342,7 +342,7 @@ func (s *session) happens(verb, rest string) bool {
 	case "joined":
 		f.emit(change)
 	case "renamed":
-		change.Change = engine.Renamed
+		change.Change, change.Was = engine.Renamed, text
 		f.emit(change)
 	case "stranger":
 		change.Live = false

@@ -40,6 +40,11 @@ type Engine interface {
 	History(tag engine.Tag, before engine.Position, n int) ([]engine.Message, error)
 	Pending(tag engine.Tag) ([]engine.Pending, error)
 	Status() (engine.Status, error)
+	Rename(tag engine.Tag, name string) (engine.State, error)
+	SetTopic(tag engine.Tag, topic string) (engine.State, error)
+	Leave(ctx context.Context, tag engine.Tag) (told bool, err error)
+	Connect(ctx context.Context, tag engine.Tag, address string) (engine.Person, error)
+	Verify(tag engine.Tag, who engine.Fingerprint, verified bool) error
 }
 
 // Exit statuses.
