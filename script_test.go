@@ -40,6 +40,7 @@ func TestMain(m *testing.M) {
 //	term NAME [STATUS]    SIGTERM, and wait for it to end with this exit status
 //	crash NAME            kill -9
 //	stranger NAME HOW     a listener at $NAME that is no opentalk: refuse, close, talk or silent
+//	socks NAME USER PASS  a SOCKS5 proxy at $NAME that knows one host, friend.example, which is this machine
 //	fill FILE N CHAR      a file of one line of N bytes
 func TestConversations(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -51,7 +52,7 @@ func TestConversations(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"home": home, "peer": peer, "say": say, "expect": expect, "leave": leave, "crash": crash, "stranger": stranger,
-			"fill": fill, "term": term,
+			"fill": fill, "term": term, "socks": socks,
 		},
 	})
 }
@@ -146,6 +147,9 @@ func peer(ts *testscript.TestScript, neg bool, args []string) {
 		if i == 0 {
 			p.listen = a.(string)
 			ts.Setenv(name+"_address", p.listen)
+			if _, port, err := net.SplitHostPort(p.listen); err == nil {
+				ts.Setenv(name+"_port", port)
+			}
 		}
 	}
 }

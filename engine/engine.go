@@ -49,6 +49,7 @@ type Config struct {
 	Dir        string                 // for secrets and rounds.db; made, for its owner alone, if missing
 	Handle     string                 // for the first start; later it replaces what is kept, for rounds to come, unless empty
 	Listen     []string               // "host:port", "unix:PATH", or "none"; if empty port 7654, or the next free one
+	Proxy      string                 // "socks5://[user:pass@]host:port" for what is dialled over TCP; empty: none
 	Passphrase func() ([]byte, error) // asked when the secrets file is sealed; nil: that is an error
 	Progress   func(what string)      // told when something slow begins; may be nil
 	Log        *slog.Logger           // may be nil
@@ -89,6 +90,13 @@ func Open(cfg Config) (*Engine, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Network == nil && cfg.Proxy != "" {
+		through, err := socket.Through(cfg.Proxy)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Network = through
 	}
 	if cfg.Network == nil {
 		cfg.Network = &socket.System{}
@@ -149,6 +157,12 @@ func (e *Engine) restore() error {
 		e.events.put(ErrorEvent{Err: doubt})
 	}
 	return nil
+}
+
+// CheckProxy reports why [Config].Proxy cannot be this.
+func CheckProxy(address string) error {
+	_, err := socket.Through(address)
+	return err
 }
 
 // Events gives everything that happens, in order. One reader must drain it; while it does not, peers wait. It is closed

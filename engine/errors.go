@@ -30,6 +30,7 @@ var (
 	ErrTimeout     = socket.ErrTimeout
 	ErrNotFound    = socket.ErrNotFound
 	ErrNoRoute     = socket.ErrNoRoute
+	ErrProxy       = socket.ErrProxy
 	ErrNotOpentalk = link.ErrNotOpentalk
 	ErrWrongRound  = link.ErrNoAnswer
 	ErrHandshake   = link.ErrTimeout

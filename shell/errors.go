@@ -60,6 +60,7 @@ var codes = []Code{
 		Hint: "/rounds lists the rounds that you are in, /switch NAME goes to one"},
 	{Name: "no-round", is: is(engine.ErrNoRound), Hint: "/new NAME begins a round, /join INVITE enters one"},
 	{Name: "too-many-rounds", is: is(engine.ErrTooMany), Hint: "a second home (--home DIR) holds more"},
+	{Name: "proxy", is: is(engine.ErrProxy), Hint: "does the proxy run, and is --proxy right?"},
 	{Name: "wrong-member", is: is(engine.ErrWrongMember),
 		Hint: "somebody else answers there now, or you yourself: ask for a new invite"},
 	{Name: "wrong-round", is: is(engine.ErrWrongRound),

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"opentalk/engine"
 	"opentalk/shell/term"
 )
 
@@ -19,6 +20,7 @@ type Options struct {
 	Home     string
 	Listen   []string
 	Handle   string
+	Proxy    string
 	Round    string
 	Lines    []string // to be run first
 	JSON     bool
@@ -49,6 +51,11 @@ var flags = []flag{
 		func(o *Options, v string) error {
 			o.Listen = append(o.Listen, v)
 			return notEmpty(v)
+		}},
+	{"--proxy", "URL", "dial through socks5://[user:pass@]host:port; with a password rather in config.toml",
+		func(o *Options, v string) error {
+			o.Proxy = v
+			return checkProxy(v)
 		}},
 	{"--handle", "NAME", "what others see you as (default: the login name)", func(o *Options, v string) error {
 		o.Handle = v
@@ -182,6 +189,13 @@ func addLine(o *Options, line string) error {
 		return faultf(errSecretArgument, "-e: the line carries a secret")
 	}
 	o.Lines = append(o.Lines, line)
+	return nil
+}
+
+func checkProxy(value string) error {
+	if err := engine.CheckProxy(value); err != nil {
+		return faultf(errValue, "%v", err)
+	}
 	return nil
 }
 

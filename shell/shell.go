@@ -130,7 +130,7 @@ func (s *Shell) newView() view {
 // EngineConfig returns what the engine is to be opened with.
 func (s *Shell) EngineConfig() engine.Config {
 	return engine.Config{
-		Dir: s.paths.data, Handle: s.opts.handle(s.paths), Listen: s.opts.Listen,
+		Dir: s.paths.data, Handle: s.opts.handle(s.paths), Listen: s.opts.Listen, Proxy: s.opts.Proxy,
 		Progress: func(what string) { s.view.progress(what) }, Log: s.log,
 	}
 }
