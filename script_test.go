@@ -20,6 +20,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"opentalk/engine/identity"
 	"opentalk/engine/identity/identitytest"
 )
 
@@ -41,6 +42,7 @@ func TestMain(m *testing.M) {
 //	crash NAME            kill -9
 //	stranger NAME HOW     a listener at $NAME that is no opentalk: refuse, close, talk or silent
 //	socks NAME USER PASS  a SOCKS5 proxy at $NAME that knows one host, friend.example, which is this machine
+//	seal NAME PASSPHRASE  seal the secrets of a home
 //	fill FILE N CHAR      a file of one line of N bytes
 func TestConversations(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -52,7 +54,7 @@ func TestConversations(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"home": home, "peer": peer, "say": say, "expect": expect, "leave": leave, "crash": crash, "stranger": stranger,
-			"fill": fill, "term": term, "socks": socks,
+			"fill": fill, "term": term, "socks": socks, "seal": sealHome,
 		},
 	})
 }
@@ -284,6 +286,13 @@ func crash(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}()
 	p.cmd.Wait()
+}
+
+func sealHome(ts *testscript.TestScript, neg bool, args []string) {
+	k, err := identity.OpenKeyring(filepath.Join(ts.MkAbs(args[0]), "secrets"), nil)
+	ts.Check(err)
+	k.SetPassphrase([]byte(args[1]))
+	ts.Check(k.Save())
 }
 
 // fill writes a file of that many bytes of one character.

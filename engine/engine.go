@@ -51,6 +51,7 @@ type Config struct {
 	Listen     []string               // "host:port", "unix:PATH", or "none"; if empty port 7654, or the next free one
 	Proxy      string                 // "socks5://[user:pass@]host:port" for what is dialled over TCP; empty: none
 	Passphrase func() ([]byte, error) // asked when the secrets file is sealed; nil: that is an error
+	Tries      int                    // how often it is asked; 0: once
 	Progress   func(what string)      // told when something slow begins; may be nil
 	Log        *slog.Logger           // may be nil
 	Network    socket.Network         // nil: the system's

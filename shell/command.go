@@ -113,13 +113,15 @@ func unknownCommand(name string) error {
 type call struct {
 	context.Context
 	Engine
-	command command
-	args    []string
-	line    int // of the input
-	look    look
-	round   engine.Round // the current one
-	inRound bool
-	secret  string // an invite to be told, with round
+	command    command
+	args       []string
+	line       int // of the input
+	look       look
+	round      engine.Round // the current one
+	inRound    bool
+	asked      bool // for passphrase, where a person types
+	passphrase []byte
+	secret     string // an invite to be told, with round
 
 	lines []term.Text
 	sent  engine.MessageID

@@ -48,6 +48,7 @@ var codes = []Code{
 	{Name: "unknown-round", is: is(errUnknownRound), Hint: "/rounds lists the rounds"},
 	{Name: "unknown-member", is: is(errUnknownMember, engine.ErrNoMember), Hint: "/members lists who is in this round"},
 	{Name: "bad-topic", is: is(engine.ErrTopic), Hint: "a topic is one line of up to 512 characters"},
+	{Name: "no-terminal", is: is(errNoTerminal), Hint: "start opentalk in a terminal and type it there"},
 	{Name: "bad-invite", is: is(engine.ErrInvite),
 		Hint: "ask for it again, and copy the whole word that begins with opentalk:"},
 	{Name: "bad-address", is: is(engine.ErrAddress), Hint: "an address is HOST:PORT or unix:PATH, as in 192.0.2.7:7654"},

@@ -13,17 +13,18 @@ import (
 
 // fake is an engine that does what a script says. Its rounds are made of air: whoever is online holds everything at once.
 type fake struct {
-	mu       sync.Mutex
-	events   chan engine.Event
-	rounds   []engine.Round
-	history  []engine.Message
-	pending  []engine.Pending
-	online   map[string]bool
-	joining  func(context.Context) error // what becomes of the next Join
-	broken   error                       // what Send says
-	messages int
-	verified map[engine.Fingerprint]bool
-	held     bool // whoever is online acknowledges at once
+	mu         sync.Mutex
+	events     chan engine.Event
+	rounds     []engine.Round
+	history    []engine.Message
+	pending    []engine.Pending
+	online     map[string]bool
+	joining    func(context.Context) error // what becomes of the next Join
+	broken     error                       // what Send says
+	messages   int
+	passphrase string
+	verified   map[engine.Fingerprint]bool
+	held       bool // whoever is online acknowledges at once
 }
 
 func newFake() *fake {
@@ -250,5 +251,10 @@ func (f *fake) Connect(ctx context.Context, _ engine.Tag, _ string) (engine.Pers
 
 func (f *fake) Verify(_ engine.Tag, who engine.Fingerprint, yes bool) error {
 	f.verified = map[engine.Fingerprint]bool{who: yes}
+	return nil
+}
+
+func (f *fake) SetPassphrase(passphrase []byte) error {
+	f.passphrase = string(passphrase)
 	return nil
 }

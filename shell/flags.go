@@ -17,19 +17,20 @@ const Version = "0.1.0"
 
 // Options is how a shell was asked to be: the flags, and config.toml for what they leave open.
 type Options struct {
-	Home     string
-	Listen   []string
-	Handle   string
-	Proxy    string
-	Round    string
-	Lines    []string // to be run first
-	JSON     bool
-	Headless bool
-	Wait     time.Duration
-	Color    term.Mode
-	Log      string
-	LogLevel string // "" for the usual one
-	History  int    // lines of history shown at the start
+	Home         string
+	Listen       []string
+	Handle       string
+	Proxy        string
+	PassphraseFD int // 0: none
+	Round        string
+	Lines        []string // to be run first
+	JSON         bool
+	Headless     bool
+	Wait         time.Duration
+	Color        term.Mode
+	Log          string
+	LogLevel     string // "" for the usual one
+	History      int    // lines of history shown at the start
 
 	help, version bool
 	given         []string // flags, by name: these win over config.toml
@@ -91,6 +92,14 @@ var flags = []flag{
 	{"--log-level", "LEVEL", "debug, info, warn or error (default info, on stderr warn)", func(o *Options, v string) error {
 		o.LogLevel = v
 		return checkLevel(v)
+	}},
+	{"--passphrase-fd", "N", "read the passphrase of a sealed secrets file from this descriptor", func(o *Options, v string) error {
+		n, err := number(v, 1<<16)
+		if err != nil || n < 3 {
+			return faultf(errValue, "%q is not a descriptor of 3 or more", v)
+		}
+		o.PassphraseFD = n
+		return nil
 	}},
 	{"--version", "", "print the version", func(o *Options, _ string) error {
 		o.version = true

@@ -173,7 +173,7 @@ func TestSecretsStayOut(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]line.Keep{
-		"/new friends": line.Record, "/help join": line.Record, "hello": line.Recall, "/send hi": line.Recall, "/foo": line.Recall,
+		"/passphrase now": line.Forget, "/new friends": line.Record, "/help join": line.Record, "hello": line.Recall, "/send hi": line.Recall, "/foo": line.Recall,
 	} {
 		if got := keep(text); got != want {
 			t.Errorf("keep(%q) = %v, want %v", text, got, want)
