@@ -17,6 +17,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"opentalk/engine/identity"
 	"opentalk/engine/identity/identitytest"
 )
 
@@ -37,6 +38,8 @@ func TestMain(m *testing.M) {
 //	term NAME [STATUS]    SIGTERM, and wait for it to end with this exit status
 //	crash NAME            kill -9
 //	stranger NAME HOW     a listener at $NAME that is no opentalk: refuse, close or talk
+//	socks NAME USER PASS  a SOCKS5 proxy at $NAME that knows one host, friend.example, which is this machine
+//	seal NAME PASSPHRASE  seal the secrets of a home
 //	fill FILE N CHAR      a file of one line of N bytes
 func TestConversations(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -48,7 +51,7 @@ func TestConversations(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"home": home, "peer": peer, "say": say, "expect": expect, "leave": leave, "crash": crash, "stranger": stranger,
-			"fill": fill, "term": term,
+			"fill": fill, "term": term, "socks": socks, "seal": sealHome,
 		},
 	})
 }
@@ -117,6 +120,9 @@ func peer(ts *testscript.TestScript, neg bool, args []string) {
 	if listen, ok := await(ts, p, "ready", nil)["listen"].([]any); ok && len(listen) > 0 {
 		p.listen = listen[0].(string)
 		ts.Setenv(name+"_address", p.listen)
+		if _, port, err := net.SplitHostPort(p.listen); err == nil {
+			ts.Setenv(name+"_port", port)
+		}
 	}
 }
 
@@ -209,6 +215,13 @@ func ends(ts *testscript.TestScript, p *process, status []string) {
 }
 
 func crash(ts *testscript.TestScript, neg bool, args []string) { theCast(ts).peer(ts, args[0]).kill() }
+
+func sealHome(ts *testscript.TestScript, neg bool, args []string) {
+	k, err := identity.OpenKeyring(filepath.Join(ts.MkAbs(args[0]), "secrets"), nil)
+	ts.Check(err)
+	k.SetPassphrase([]byte(args[1]))
+	ts.Check(k.Save())
+}
 
 // fill writes a file of that many bytes of one character.
 func fill(ts *testscript.TestScript, neg bool, args []string) {

@@ -36,6 +36,9 @@ type core struct {
 	rounds map[Tag]*round
 	order  []*round // the same, in the order they came
 	peers  map[linkID]*peer
+	going  map[Tag]bool // rounds that are being forgotten
+
+	verified map[Fingerprint]bool // whose keys this person has compared
 
 	writes     []func(store.Tx) error // of the next batch
 	gathered   int                    // bytes of blocks in writes
@@ -55,7 +58,8 @@ func newCore(keys *identity.Keyring, st Store, handle string, log *slog.Logger, 
 	return &core{
 		self: link.Self{Key: keys.Device, Credential: keys.Credential, Verifier: &identity.Verifier{}},
 		keys: keys, store: st, handle: handle, log: log, draw: draw,
-		rounds: map[Tag]*round{}, peers: map[linkID]*peer{}, previewOver: previewOver,
+		rounds: map[Tag]*round{}, peers: map[linkID]*peer{}, previewOver: previewOver, going: map[Tag]bool{},
+		verified: map[Fingerprint]bool{},
 	}
 }
 

@@ -57,7 +57,7 @@ func (r *round) dialDue() {
 			}
 			continue
 		}
-		if t.dialing || t.link != 0 || t.device != (Device{}) && r.peerOf(t.device) != nil || !r.room(t) {
+		if r.isGone(t.device) || t.dialing || t.link != 0 || t.device != (Device{}) && r.peerOf(t.device) != nil || !r.room(t) {
 			continue
 		}
 		if wait := r.notBefore(t); r.c.now.Before(wait) {
@@ -133,6 +133,7 @@ func (e dialFailed) apply(c *core) {
 		r.putOff(t)
 	}
 	r.joinFailed(e.address, e.err)
+	r.connected(e.address, Person{}, e.err)
 }
 
 // unlinked sees to it that a device that has gone is tried again soon.
@@ -150,6 +151,7 @@ func (r *round) unlinked(p *peer, err error) {
 		err = ErrHungUp
 	}
 	r.joinFailed(p.address, err)
+	r.connected(p.address, Person{}, err)
 }
 
 // remember notes that a device is here, or was until now.
@@ -240,6 +242,9 @@ func (e *UnreachableError) Unwrap() []error {
 // failed.
 func (c *core) joinRound(inv Invite, done func(Round, error)) {
 	switch {
+	case c.going[inv.Tag()]:
+		done(Round{}, ErrInRound)
+		return
 	case c.rounds[inv.Tag()] != nil:
 		done(c.rounds[inv.Tag()].info(), ErrInRound)
 		return

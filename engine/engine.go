@@ -25,6 +25,10 @@
 //	forks.go      devices that write two histories
 //	dialling.go   addresses, back-off, joining
 //	people.go     members and their names
+//	announce.go   new names and topics; changes.go: what those and leave blocks change
+//	depart.go     leaving a round, and coming back to it
+//	connect.go    dialling on demand
+//	verify.go     whose fingerprints were compared
 //	view.go       blocks as the front shows them
 //
 // The front uses [Engine] and drains its events. The engine knows nothing of screens, scripts or plugins.
@@ -49,7 +53,9 @@ type Config struct {
 	Dir        string                 // for secrets and rounds.db; made, for its owner alone, if missing
 	Handle     string                 // for the first start; later it replaces what is kept, for rounds to come, unless empty
 	Listen     []string               // "host:port", "unix:PATH", or "none"; if empty port 7654, or the next free one
+	Proxy      string                 // "socks5://[user:pass@]host:port" for what is dialled over TCP; empty: none
 	Passphrase func() ([]byte, error) // asked when the secrets file is sealed; nil: that is an error
+	Tries      int                    // how often it is asked; 0: once
 	Progress   func(what string)      // told when something slow begins; may be nil
 	Log        *slog.Logger           // may be nil
 	Network    socket.Network         // nil: the system's
@@ -89,6 +95,13 @@ func Open(cfg Config) (*Engine, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Network == nil && cfg.Proxy != "" {
+		through, err := socket.Through(cfg.Proxy)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Network = through
 	}
 	if cfg.Network == nil {
 		cfg.Network = &socket.System{}
@@ -137,6 +150,9 @@ func newEngine(h home, cfg Config) *Engine {
 
 // restore brings back every round of the keyring.
 func (e *Engine) restore() error {
+	if err := e.core.finishLeaving(); err != nil {
+		return err
+	}
 	for i := range e.keys.Rounds {
 		if err := e.core.restore(&e.keys.Rounds[i]); err != nil {
 			return err
@@ -146,6 +162,12 @@ func (e *Engine) restore() error {
 		e.events.put(ErrorEvent{Err: doubt})
 	}
 	return nil
+}
+
+// CheckProxy reports why [Config].Proxy cannot be this.
+func CheckProxy(address string) error {
+	_, err := socket.Through(address)
+	return err
 }
 
 // Events gives everything that happens, in order. One reader must drain it; while it does not, peers wait. It is closed

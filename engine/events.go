@@ -16,6 +16,7 @@ type (
 	MessageID   = chain.MessageID
 	Position    = chain.Position
 	Form        = chain.Form
+	Kind        = chain.Kind
 )
 
 // How a message is meant to be shown.
@@ -24,11 +25,19 @@ const (
 	Action = chain.Action
 )
 
+// Kinds of what may wait in the outbox.
+const (
+	KindMessage = chain.KindMessage
+	KindProfile = chain.KindProfile
+	KindTopic   = chain.KindTopic
+)
+
 // Person is somebody as this device shows them.
 type Person struct {
 	Name        string // the handle, with "~" and digits of the fingerprint where two clash: foreign text
 	Fingerprint Fingerprint
 	Device      Device
+	Verified    bool // this person has compared the fingerprint with them
 }
 
 // Message is one thing that was said. Text and names are foreign text.
@@ -125,7 +134,16 @@ type MemberEvent struct {
 	Round  Tag
 	Person Person
 	Change Change
+	Was    string // the name before, if renamed
 	Live   bool
+}
+
+// TopicEvent tells of a new topic of a round, "" for none. Live is as in Message.
+type TopicEvent struct {
+	Round Tag
+	Topic string
+	By    Person
+	Live  bool
 }
 
 // ProgressEvent tells how far something long has come. Total is 0 when it is not known.
@@ -151,6 +169,7 @@ func (DeliveryEvent) event() {}
 func (WaitingEvent) event()  {}
 func (PeerEvent) event()     {}
 func (MemberEvent) event()   {}
+func (TopicEvent) event()    {}
 func (ProgressEvent) event() {}
 func (NoticeEvent) event()   {}
 func (ErrorEvent) event()    {}
@@ -159,7 +178,8 @@ func (ErrorEvent) event()    {}
 type Round struct {
 	Tag     Tag
 	Name    string // unique on this device: foreign text
-	Members int    // identities, oneself included
+	Topic   string // foreign text, as is the name
+	Members int    // identities, oneself included, without those who have left
 	Blocks  int
 	Online  int // identities with a link, oneself not
 	Waiting int // own messages in the outbox
@@ -170,6 +190,7 @@ type Member struct {
 	Person
 	Own     bool
 	Online  bool
+	Left    bool
 	Forked  bool // one of the devices has written two histories
 	Devices []Device
 	Joined  time.Time
@@ -188,9 +209,11 @@ type Peer struct {
 	Problem string // the last failure, when offline
 }
 
-// Pending is an own message that is not held by any other member yet.
+// Pending is an own message that is not held by any other member yet, or a new name or topic that is not signed, which is
+// then the text of Message.
 type Pending struct {
 	Message Message
+	Kind    Kind
 	State   State
 }
 

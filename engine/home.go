@@ -56,7 +56,16 @@ func openHome(cfg *Config) (h home, err error) {
 
 func (h *home) openKeys(cfg *Config) (err error) {
 	path := filepath.Join(cfg.Dir, secretsFile)
-	h.keys, err = identity.OpenKeyring(path, cfg.Passphrase)
+	given := true
+	ask := func() ([]byte, error) {
+		p, err := cfg.Passphrase()
+		given = err == nil
+		return p, err
+	}
+	h.keys, err = identity.OpenKeyring(path, ask)
+	for try := 1; try < cfg.Tries && given && errors.Is(err, ErrPassphrase); try++ {
+		h.keys, err = identity.OpenKeyring(path, ask)
+	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		if err != nil {
 			return fmt.Errorf("opening secrets: %w", err)

@@ -23,11 +23,13 @@ type outbox struct {
 	told     int               // waiting, as the front knows it
 }
 
-// draft is a message that is not signed yet.
+// draft is something to say that is not signed yet: a message, or a block of another kind.
 type draft struct {
-	chain.Message
-	stored bool
-	done   []func(error) // told when it is durable, one way or the other
+	chain.Message            // of another kind, for people: the name or the topic
+	kind          chain.Kind // 0: a message
+	plain         []byte     // of another kind: what the block will say
+	stored        bool
+	done          []func(error) // told when it is durable, one way or the other
 }
 
 // said is an own block that some member is not known to hold.
@@ -38,11 +40,15 @@ type said struct {
 	held int
 }
 
-// waiting counts the messages that are not signed.
+// waiting counts what is not signed.
 func (o *outbox) waiting() int { return len(o.drafts) }
 
 // say takes a message. done is called once it is durable: as a draft when nobody is online, otherwise in its block.
 func (r *round) say(text string, form Form, auto bool, done func(MessageID, error)) {
+	if r.farewell != nil {
+		done(MessageID{}, ErrNoRound)
+		return
+	}
 	m := chain.Message{Written: r.c.millis(), Form: form, Auto: auto, Text: text}
 	if err := m.Check(); err != nil {
 		done(MessageID{}, err)
@@ -96,9 +102,9 @@ func (r *round) storeDrafts() {
 			continue
 		}
 		d.stored = true
-		value := seal.Private(r.c.keys.Store, r.draftName(), encodeDraft(d.Message))
+		value := seal.Private(r.c.keys.Store, r.draftName(), d.encode())
 		r.c.write(func(w store.Tx) error { return w.PutDraft(r.tag, d.ID, value) }, func(err error) {
-			if err == nil {
+			if err == nil && d.kind == 0 {
 				r.c.tell(SentEvent{Message: r.waitingMessage(d.Message), State: Waiting})
 			}
 			d.finish(err)
@@ -115,12 +121,39 @@ func (d *draft) finish(err error) {
 
 func (r *round) draftName() string { return "draft " + r.tag.String() }
 
-func encodeDraft(m chain.Message) []byte {
-	plain, _, err := chain.EncodeMessages([]chain.Message{m}, chain.MaxBody)
+// encode is a draft as the store has it: a message as in a block, which begins with 0x81 for one; another kind as its
+// number in a byte and what the block will say.
+func (d *draft) encode() []byte {
+	if d.kind != 0 {
+		return append([]byte{byte(d.kind)}, d.plain...)
+	}
+	plain, _, err := chain.EncodeMessages([]chain.Message{d.Message}, chain.MaxBody)
 	if err != nil {
 		panic(err) // it was checked
 	}
 	return plain
+}
+
+func decodeDraft(id MessageID, b []byte) (*draft, error) {
+	d := &draft{stored: true}
+	var err error
+	switch {
+	case len(b) > 0 && b[0] == byte(chain.KindProfile):
+		d.kind, d.plain = chain.KindProfile, b[1:]
+		d.Text, err = chain.ParseHandle(d.plain)
+	case len(b) > 0 && b[0] == byte(chain.KindTopic):
+		d.kind, d.plain = chain.KindTopic, b[1:]
+		d.Text, err = chain.ParseTopic(d.plain)
+	default:
+		var ms []chain.Message
+		if ms, err = chain.ParseMessages(b); err == nil && len(ms) == 1 {
+			d.Message = ms[0]
+			return d, nil
+		}
+		err = ErrStoreDamaged
+	}
+	d.ID = id
+	return d, err
 }
 
 // restoreOutbox brings back the drafts and the own blocks that nobody is known to hold.
@@ -137,11 +170,11 @@ func (r *round) restoreOutbox() error {
 		if err != nil {
 			return fmt.Errorf("reading the outbox: %w", err)
 		}
-		ms, err := chain.ParseMessages(plain)
-		if err != nil || len(ms) != 1 {
+		back, err := decodeDraft(d.ID, plain)
+		if err != nil {
 			return fmt.Errorf("reading the outbox: %w", ErrStoreDamaged)
 		}
-		r.drafts = append(r.drafts, &draft{Message: ms[0], stored: true})
+		r.drafts = append(r.drafts, back)
 	}
 	return r.restoreHolds()
 }
@@ -181,7 +214,7 @@ func (r *round) saveHolds() {
 	}
 }
 
-// sign puts all that waits, as much as fits, under one signature. While it goes to the disk more gathers for the next.
+// sign puts all messages that wait, as much as fits, under one signature; what is of another kind gets one of its own. While it goes to the disk more gathers for the next.
 func (r *round) sign() {
 	if r.signing {
 		return
@@ -194,7 +227,13 @@ func (r *round) sign() {
 	}
 	batch := slices.Clone(r.drafts[:n])
 	r.drafts, r.signing = r.drafts[n:], true
+	changed := r.change(b, true)
 	err = r.add(b, func(w store.Tx) error {
+		if changed != nil {
+			if err := changed(w); err != nil {
+				return err
+			}
+		}
 		for _, d := range batch {
 			if err := w.RemoveDraft(r.tag, d.ID); err != nil {
 				return err
@@ -218,17 +257,13 @@ func (r *round) sign() {
 // compose signs a block of the first n drafts. It passes the same check as anybody's, so that this device never sends what
 // others refuse.
 func (r *round) compose() (b *chain.Block, n int, err error) {
-	ms := make([]chain.Message, 0, len(r.drafts))
-	for _, d := range r.drafts {
-		ms = append(ms, d.Message)
-	}
-	plain, n, err := chain.EncodeMessages(ms, chain.MaxBody-seal.Overhead)
+	kind, plain, n, err := r.sayNext()
 	if err != nil {
 		return nil, 0, err
 	}
 	h, _ := r.chain.Next(r.c.self.Key.Device(), r.c.millis())
 	h.Wall = r.c.plain()
-	h.Kind = chain.KindMessage
+	h.Kind = kind
 	b, err = chain.Sign(r.c.self.Key, h, seal.Body(r.content, sealPlace(h), plain))
 	if err != nil {
 		return nil, 0, err
@@ -238,6 +273,22 @@ func (r *round) compose() (b *chain.Block, n int, err error) {
 		err = fmt.Errorf("%d edges are missing", len(missing))
 	}
 	return b, n, err
+}
+
+// sayNext is what the next block says, which takes the first n drafts.
+func (r *round) sayNext() (kind chain.Kind, plain []byte, n int, err error) {
+	if first := r.drafts[0]; first.kind != 0 {
+		return first.kind, first.plain, 1, nil
+	}
+	ms := make([]chain.Message, 0, len(r.drafts))
+	for _, d := range r.drafts {
+		if d.kind != 0 {
+			break
+		}
+		ms = append(ms, d.Message)
+	}
+	plain, n, err = chain.EncodeMessages(ms, chain.MaxBody-seal.Overhead)
+	return chain.KindMessage, plain, n, err
 }
 
 // posted is called when an own block is durable: now it may leave.
@@ -272,6 +323,9 @@ func (r *round) follow(b *chain.Block) {
 
 // holdsUpTo notes that a device holds this one's line up to seq.
 func (r *round) holdsUpTo(d Device, seq uint64) {
+	if r.chain == nil {
+		return // who comes back is told how far they had come before they have genesis
+	}
 	line := r.chain.Line(d)
 	if seq <= r.holds[d] || line == nil {
 		return
@@ -288,11 +342,14 @@ func (r *round) holdsUpTo(d Device, seq uint64) {
 		if s.seq <= before || s.seq > seq {
 			continue
 		}
-		s.held++
+		if !r.people[who].left() {
+			s.held++
+		}
 		for _, id := range s.msgs {
 			r.c.tell(DeliveryEvent{Round: r.tag, ID: id, Held: s.held, Members: others})
 		}
 	}
+	r.goodbyeHeld(seq)
 	r.unheld = slices.DeleteFunc(r.unheld, func(s said) bool { return s.held >= others })
 }
 
@@ -316,13 +373,17 @@ func (r *round) pending() []Pending {
 		if raw, ok, err := r.c.store.Block(r.tag, s.id); err == nil && ok {
 			if b, err := chain.Parse(raw.Raw); err == nil {
 				for _, m := range r.messages(b) {
-					all = append(all, Pending{Message: m, State: Sent})
+					all = append(all, Pending{Message: m, Kind: chain.KindMessage, State: Sent})
 				}
 			}
 		}
 	}
 	for _, d := range r.drafts {
-		all = append(all, Pending{Message: r.waitingMessage(d.Message), State: Waiting})
+		p := Pending{Message: r.waitingMessage(d.Message), State: Waiting}
+		if p.Kind = chain.KindMessage; d.kind != 0 {
+			p.Kind = d.kind
+		}
+		all = append(all, p)
 	}
 	return all
 }

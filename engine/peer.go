@@ -39,22 +39,21 @@ type peer struct {
 	owes    map[Device]uint64 // what was pushed to it and it has not acknowledged
 	unacked time.Time         // since when it has acknowledged nothing of that; zero if it owes nothing
 
-	heard     time.Time // of anything
-	pinged    time.Time
-	ping      uint64 // nonce of the ping under way, 0 if none
-	rtt       time.Duration
-	skew      skew
-	request   uint64 // the last request made to it
-	announced uint64 // the newest of those that fetch what it announced
-	want      uint64 // the number of the last WANT, and what it asked for
-	ranges    []link.Range
-	tried     map[Device]uint64 // how far it has been asked about each device
-	fetched   map[chain.ID]bool // asked of it by id
-	proved    map[Device]bool   // forks that it knows of
-	gave      int               // new blocks that it brought
-	asked     time.Time         // when it was asked, or last gave something
-	preview   uint64            // the number of the NEWEST, 0 if there was none
-	whole     bool              // everything that it offered has been fetched: it no longer delays signing
+	heard   time.Time // of anything
+	pinged  time.Time
+	ping    uint64 // nonce of the ping under way, 0 if none
+	rtt     time.Duration
+	skew    skew
+	request uint64 // the last request made to it
+	want    uint64 // the number of the last WANT, and what it asked for
+	ranges  []link.Range
+	tried   map[Device]uint64 // how far it has been asked about each device
+	fetched map[chain.ID]bool // asked of it by id
+	proved  map[Device]bool   // forks that it knows of
+	gave    int               // new blocks that it brought
+	asked   time.Time         // when it was asked, or last gave something
+	preview uint64            // the number of the NEWEST, 0 if there was none
+	whole   bool              // everything that it offered has been fetched: it no longer delays signing
 }
 
 func (p *peer) device() Device           { return p.cred.Device() }
@@ -104,6 +103,7 @@ func (e linkUp) apply(c *core) {
 	}
 	if !r.mayKeep(p) {
 		c.do(hangUp{e.link, link.ReasonDuplicate})
+		r.hasAlready(p)
 		return
 	}
 	c.peers[p.id], r.peers = p, append(r.peers, p)
@@ -180,6 +180,9 @@ func (p *peer) tick() {
 		p.pingNow()
 	}
 	c.wakeAt(c.now.Add(pingEvery))
+	if wait := p.since.Add(catchUpWait); c.now.Before(wait) {
+		c.wakeAt(wait) // a message may wait for it
+	}
 	if !p.unacked.IsZero() {
 		c.wakeAt(p.unacked.Add(ackTime))
 	}
@@ -285,17 +288,22 @@ func (p *peer) introduce() {
 	}
 }
 
-// push sends one block and expects an ACK.
+// push sends blocks and expects an ACK.
 func (p *peer) push(bs ...*chain.Block) {
 	raws := make([][]byte, len(bs))
 	for i, b := range bs {
 		raws[i] = b.Bytes()
-		p.told[b.Author] = max(p.told[b.Author], b.Seq)
-		if line := p.round.chain.Line(b.Author); line.Fork == nil {
-			p.owes[b.Author] = max(p.owes[b.Author], b.Seq)
-		}
+		p.expectAck(b)
 	}
 	p.send(link.Blocks{Blocks: raws, Last: true})
+}
+
+// expectAck notes that the peer is about to be sent a block, or its id, and owes an ACK.
+func (p *peer) expectAck(b *chain.Block) {
+	p.told[b.Author] = max(p.told[b.Author], b.Seq)
+	if p.round.chain.Line(b.Author).Fork == nil { // what a forked line goes on with may be set aside
+		p.owes[b.Author] = max(p.owes[b.Author], b.Seq)
+	}
 	if p.unacked.IsZero() && len(p.owes) > 0 {
 		p.unacked = p.round.c.now
 		p.round.c.wakeAt(p.unacked.Add(ackTime))
@@ -312,5 +320,6 @@ func (p *peer) cameOnline() {
 		p.sendRecords()
 		p.sendProofs()
 		p.round.welcomed()
+		p.round.connected(p.address, p.person(), nil)
 	}
 }

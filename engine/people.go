@@ -18,6 +18,7 @@ type person struct {
 	handle  string
 	at      chain.Position // of the block that gave the handle
 	devices []Device
+	gone    []Device // those that have said goodbye
 	joined  time.Time
 	seen    time.Time
 }
@@ -46,18 +47,30 @@ func (ps people) saw(f Fingerprint, when time.Time) {
 	}
 }
 
-func (ps people) members() int { return len(ps) }
+// left reports whether a person has said goodbye from every device.
+func (p *person) left() bool { return len(p.gone) == len(p.devices) }
+
+// members counts those who have not left.
+func (ps people) members() (n int) {
+	for _, p := range ps {
+		if !p.left() {
+			n++
+		}
+	}
+	return n
+}
 
 // name is the handle of a person, or, when another's is equal but for case and composition, the handle, "~" and as many
-// digits of the fingerprint as tell them all apart, four at least. No order grants anybody the bare name. CHAIN 3.8.
-func (ps people) name(f Fingerprint) string {
+// digits of the fingerprint as tell them all apart, four at least. No order grants anybody the bare name; only a person
+// who is trusted keeps it, unless the other is, too. CHAIN 3.8.
+func (ps people) name(f Fingerprint, trusted func(Fingerprint) bool) string {
 	p := ps[f]
 	if p == nil {
 		return "?" + f.Short()
 	}
 	mine, digits := fold(p.handle), 0
 	for other, q := range ps {
-		if other == f || fold(q.handle) != mine {
+		if other == f || fold(q.handle) != mine || trusted(f) && !trusted(other) {
 			continue
 		}
 		n := 0
@@ -76,7 +89,12 @@ func (ps people) name(f Fingerprint) string {
 func fold(s string) string { return cases.Fold().String(norm.NFC.String(s)) }
 
 func (r *round) person(f Fingerprint, d Device) Person {
-	return Person{Name: r.people.name(f), Fingerprint: f, Device: d}
+	return Person{Name: r.people.name(f, r.trusts), Fingerprint: f, Device: d, Verified: r.c.verified[f]}
+}
+
+// trusts reports whether it is known whose key that is: it is one's own, or was verified.
+func (r *round) trusts(f Fingerprint) bool {
+	return r.c.verified[f] || f == r.c.self.Credential.Fingerprint()
 }
 
 // author is the person behind a device of the round.

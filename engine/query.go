@@ -33,7 +33,7 @@ func (r *round) members() []Member {
 	all := make([]Member, 0, len(r.people))
 	for f, p := range r.people {
 		m := Member{
-			Person: r.person(f, p.devices[0]), Own: f == own, Devices: slices.Clone(p.devices), Joined: p.joined, Seen: p.seen,
+			Person: r.person(f, p.devices[0]), Own: f == own, Devices: slices.Clone(p.devices), Left: p.left(), Joined: p.joined, Seen: p.seen,
 		}
 		m.Forked = r.forked(p)
 		for _, link := range r.peers {
@@ -67,15 +67,17 @@ func (r *round) listPeers() []Peer {
 		if p.online() {
 			peer.State = Online
 			for d, at := range r.durable {
-				if at.Seq > p.known[d] {
-					peer.Behind += int(at.Seq - p.known[d])
+				if end, ok := p.known[d]; !ok {
+					peer.Behind += int(at.Seq) + 1
+				} else if at.Seq > end {
+					peer.Behind += int(at.Seq - end)
 				}
 			}
 		}
 		all = append(all, peer)
 	}
 	for _, t := range r.targets {
-		if t.gone || t.link != 0 || t.device != (Device{}) && r.peerOf(t.device) != nil {
+		if t.gone || r.isGone(t.device) || t.link != 0 || t.device != (Device{}) && r.peerOf(t.device) != nil {
 			continue
 		}
 		peer := Peer{Person: r.behind(t), Address: t.address, State: Offline, Dialled: true}

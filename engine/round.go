@@ -39,15 +39,19 @@ type round struct {
 	holding  uint64 // the least t of what is held
 
 	people   people
+	topic    change  // the newest; zero if there was none
 	peers    []*peer // in the order they came
 	targets  map[string]*target
 	records  map[Device]knownRecord
 	doubtful map[Device]doubtful
 	rotated  time.Time              // when a link of a large round was last exchanged
-	fetching map[chain.ID]time.Time // announced blocks that were asked for, and when
+	fetching map[chain.ID]*fetching // announced blocks that have not come yet
 	source   *peer                  // that is catching this device up
 	catch    catching
 	join     *join // under way
+
+	connecting connecting
+	farewell   *farewell // under way
 
 	outbox
 	shown chain.Position // the newest message shown
@@ -65,7 +69,8 @@ func (c *core) newRound(id identity.RoundID) *round {
 		recent: map[chain.ID]store.Entry{}, durable: map[Device]chain.Place{}, orphans: newOrphans(),
 		people: people{}, targets: map[string]*target{}, holding: nothingHeld,
 		unlanded: map[chain.ID]*chain.Block{}, proofs: map[Device]proof{},
-		records: map[Device]knownRecord{}, fetching: map[chain.ID]time.Time{}, doubtful: map[Device]doubtful{},
+		records: map[Device]knownRecord{}, fetching: map[chain.ID]*fetching{}, doubtful: map[Device]doubtful{},
+		connecting: connecting{},
 	}
 	r.outbox.holds = map[Device]uint64{}
 	c.rounds[r.tag], c.order = r, append(c.order, r)
@@ -153,8 +158,17 @@ func (r *round) keep() error {
 
 // enrol makes the store know the round.
 func (r *round) enrol(done func(error)) {
-	value := r.record()
-	r.c.write(func(w store.Tx) error { return w.AddRound(r.tag, value) }, func(err error) {
+	value, verified := r.record(), r.keepVerified()
+	_, err := r.c.store.Round(r.tag)
+	marked := err == nil // it was left
+	r.c.write(func(w store.Tx) error {
+		if marked {
+			if err := w.RemoveRound(r.tag); err != nil {
+				return err
+			}
+		}
+		return errors.Join(w.AddRound(r.tag, value), verified(w))
+	}, func(err error) {
 		r.kept = err == nil
 		if done != nil {
 			done(err)
@@ -207,7 +221,9 @@ func (c *core) restore(secret *identity.RoundSecret) error {
 		if cbor.Unmarshal(value, &rec) == nil && rec.Name != "" {
 			r.name = rec.Name
 		}
-		err = r.restoreChain()
+		if err = r.restoreVerified(); err == nil {
+			err = r.restoreChain()
+		}
 	}
 	if err == nil {
 		err = r.restoreOutbox()
@@ -275,6 +291,9 @@ func (r *round) restoreChain() error {
 		if l.First != r.genesis {
 			r.people.add(r.chain.Line(l.First.Author).Credential, r.handleIn(l.First), l.First)
 		}
+	}
+	if err := r.restoreChanges(ends); err != nil {
+		return err
 	}
 	n, err := r.c.store.Count(r.tag)
 	r.blocks = 1 + int(n)
@@ -360,13 +379,24 @@ func (r *round) landed(b *chain.Block) {
 // introduceSelf admits this device's first block, which needs no history and asks nobody. It is signed once and kept with
 // the secrets before anything else, so that not even a home that has lost its store signs another.
 func (r *round) introduceSelf() error {
+	if r.genesis.Author == r.c.self.Key.Device() {
+		r.c.settled(func() { r.introduced() })
+		r.saysIsBack()
+		return nil
+	}
 	secret := r.c.keys.Round(r.tag)
 	if len(secret.First) == 0 {
-		b, err := r.signFirst()
+		first, back, err := r.former()
+		if err == nil && !back {
+			first, err = r.signFirst()
+		}
 		if err != nil {
 			return err
 		}
-		secret.First = b.Bytes()
+		if back {
+			r.saysIsBack()
+		}
+		secret.First = first
 		if err := r.c.keys.Save(); err != nil {
 			secret.First = nil
 			return err
@@ -381,17 +411,21 @@ func (r *round) introduceSelf() error {
 	}
 	r.people.add(r.c.self.Credential, r.handleIn(b), b)
 	return r.add(b, nil, func(err error) {
-		if err != nil {
-			return
-		}
-		r.member = true
-		for _, p := range r.peers {
-			p.introduce()
+		if err == nil {
+			r.introduced()
 		}
 	})
 }
 
-func (r *round) signFirst() (*chain.Block, error) {
+// introduced is called when this device's first block is durable.
+func (r *round) introduced() {
+	r.member = true
+	for _, p := range r.peers {
+		p.introduce()
+	}
+}
+
+func (r *round) signFirst() ([]byte, error) {
 	h := r.chain.First(r.c.millis())
 	h.Wall = r.c.plain()
 	h.Author = r.c.self.Key.Device()
@@ -407,7 +441,11 @@ func (r *round) signFirst() (*chain.Block, error) {
 	if err != nil {
 		return nil, err
 	}
-	return chain.Sign(r.c.self.Key, h, body)
+	b, err := chain.Sign(r.c.self.Key, h, body)
+	if err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
 }
 
 func sealPlace(h chain.Header) seal.Place {
@@ -455,6 +493,7 @@ func (r *round) lost(p *peer, err error) {
 		r.source = nil
 	}
 	r.orphans.forget(p.id)
+	r.refetch(p)
 	if p.shown && r.peerOf(p.device()) == nil {
 		p.tellState(Offline)
 		r.remember(p)
@@ -470,7 +509,7 @@ func (r *round) info() Round {
 		}
 	}
 	return Round{
-		Tag: r.tag, Name: r.name, Members: r.people.members(), Blocks: r.blocks, Online: len(online),
+		Tag: r.tag, Name: r.name, Topic: r.topic.Text, Members: r.people.members(), Blocks: r.blocks, Online: len(online),
 		Waiting: r.outbox.waiting(),
 	}
 }

@@ -99,6 +99,9 @@ func (s *sim) start(nd *node) {
 	if nd.n%2 == 1 {
 		nd.core.previewOver = 3 // histories here are short
 	}
+	if err := nd.core.finishLeaving(); err != nil {
+		s.t.Fatal(err)
+	}
 	for i := range nd.keys.Rounds {
 		if err := nd.core.restore(&nd.keys.Rounds[i]); err != nil {
 			s.t.Fatal(err)
@@ -526,6 +529,22 @@ func TestRelay(t *testing.T) {
 	s.start(s.nodes[1])
 	s.settle(10 * time.Minute)
 	s.agree()
+}
+
+// TestSilentMember: who has joined is known to everybody before they have said a word, also where they are not linked.
+func TestSilentMember(t *testing.T) {
+	s := newSim(t, 23, 3)
+	s.wall[[2]int{0, 2}] = true
+	s.found()
+	s.join(1, 0)
+	s.settle(time.Second)
+	s.join(2, 1)
+	s.settle(5 * time.Second)
+	for _, nd := range s.nodes {
+		if n := nd.core.rounds[s.tag].people.members(); n != 3 {
+			t.Errorf("node %d knows %d members", nd.n, n)
+		}
+	}
 }
 
 // TestT13RestoredBackup: a device that comes back with an old copy of its store, or with none, takes its own later blocks

@@ -118,12 +118,19 @@ func (p *peer) learn(entries []link.Entry) {
 func (r *round) tellNews(p *peer) {
 	var entries []link.Entry
 	for d, at := range ordered(r.durable, compareDevices) {
-		if at.Seq > p.told[d] && at.Seq > p.known[d] {
+		if beyond(p.told, d, at.Seq) && beyond(p.known, d, at.Seq) {
 			entries = append(entries, entryOf(at))
 			p.told[d] = at.Seq
 		}
 	}
 	p.ack(entries)
+}
+
+// beyond reports whether seq is past the end that a map has of a line; a line that it does not have has no end, since lines
+// begin at 0.
+func beyond(ends map[Device]uint64, d Device, seq uint64) bool {
+	end, ok := ends[d]
+	return !ok || seq > end
 }
 
 // ack sends entries in as many messages as they take.
@@ -167,8 +174,7 @@ func (p *peer) onBlocks(m link.Blocks, blocks []*chain.Block) {
 		if !p.theirs && (b.Seq != 0 || b.Author != p.device()) {
 			continue // it may show who it is, and nothing else yet
 		}
-		delete(r.fetching, b.ID())
-		if err := r.admit(p, b, m.Request == 0 || m.Request == p.announced); err != nil {
+		if err := r.admit(p, b, m.Request != p.want || m.Request == 0); err != nil {
 			p.refuse(err)
 			return
 		}
@@ -254,15 +260,21 @@ func (r *round) setAside(p *peer, b *chain.Block, missing []chain.ID) {
 // take adds a block that holds, shows it, and answers for it once it is durable.
 func (r *round) take(p *peer, b *chain.Block, pushed bool) error {
 	r.show(b, pushed)
+	announcers := r.arrived(b.ID())
 	if b.Kind == chain.KindPubKey {
 		defer r.reconsider(b.Author)
 	}
-	err := r.add(b, nil, func(err error) {
+	err := r.add(b, r.change(b, pushed), func(err error) {
 		if err != nil {
 			return
 		}
 		if r.c.peers[p.id] == p {
 			p.acknowledge(b.Author)
+		}
+		for _, id := range announcers {
+			if other := r.c.peers[id]; other != nil {
+				other.acknowledge(b.Author)
+			}
 		}
 		for _, other := range r.peers {
 			if b.Seq == 0 && b.Author == other.device() {
@@ -273,7 +285,7 @@ func (r *round) take(p *peer, b *chain.Block, pushed bool) error {
 			return // told to the others when the whole has come
 		}
 		for _, other := range r.peers {
-			if other != p && other.level() && other.known[b.Author] < b.Seq {
+			if other != p && other.level() && beyond(other.known, b.Author, b.Seq) {
 				r.spread(other, b)
 			}
 		}

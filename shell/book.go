@@ -32,6 +32,11 @@ func (b *book) note(ev engine.Event) (warning term.Text) {
 	switch ev := ev.(type) {
 	case engine.RoundEvent:
 		b.rounds[ev.Round.Tag] = ev.Round
+	case engine.TopicEvent:
+		if r, ok := b.rounds[ev.Round]; ok {
+			r.Topic = ev.Topic
+			b.rounds[ev.Round] = r
+		}
 	case engine.PeerEvent:
 		b.notePeer(ev)
 		return b.notePerson(ev.Person)

@@ -35,7 +35,7 @@ func runPeers(c *call) error {
 		t.row(c.look.person(p.Person), term.CleanLine(string(p.State)), peerDetail(c, p), term.CleanLine(p.Address))
 	}
 	for _, m := range members {
-		if !m.Own && !linked[m.Fingerprint] {
+		if !m.Own && !m.Left && !linked[m.Fingerprint] {
 			t.row(c.look.person(m.Person), term.Literal("offline"), seen(c.look, m.Seen))
 		}
 	}
@@ -68,6 +68,19 @@ func seen(l look, t time.Time) term.Text {
 	return term.Sprintf("last seen %s", l.when(t))
 }
 
+// presence tells whether somebody is here.
+func presence(l look, m engine.Member) term.Text {
+	switch {
+	case m.Own:
+		return term.Literal("you")
+	case m.Left:
+		return term.Literal("left")
+	case m.Online:
+		return term.Literal("online")
+	}
+	return seen(l, m.Seen)
+}
+
 func runMembers(c *call) error {
 	round, err := c.current()
 	if err != nil {
@@ -79,18 +92,15 @@ func runMembers(c *call) error {
 	}
 	t := table{}
 	for _, m := range members {
-		state := seen(c.look, m.Seen)
-		switch {
-		case m.Own:
-			state = term.Literal("you")
-		case m.Online:
-			state = term.Literal("online")
-		}
 		devices := term.Text{}
 		if len(m.Devices) > 1 {
 			devices = count(len(m.Devices), "device")
 		}
-		t.row(c.look.person(m.Person), state, term.CleanLine(m.Fingerprint.String()), devices)
+		verified := term.Text{}
+		if m.Verified {
+			verified = term.Literal("verified")
+		}
+		t.row(c.look.person(m.Person), presence(c.look, m), term.CleanLine(m.Fingerprint.String()), devices, verified)
 	}
 	c.say(t.lines()...)
 	return nil

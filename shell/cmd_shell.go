@@ -10,6 +10,8 @@ func shellCommands() []command {
 	return []command{
 		{name: "status", run: runStatus,
 			help: "tells who you are, where you listen, and how things are"},
+		{name: "passphrase", secret: true, run: runPassphrase,
+			help: "asks for a passphrase to seal your secrets file with; an empty one takes it away"},
 		{name: "help", args: "[COMMAND]", max: 1, run: runHelp, complete: names.ofCommands,
 			help: "lists the commands, or explains one", example: "/help join"},
 		{name: "clear", run: runClear,

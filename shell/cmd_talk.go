@@ -72,7 +72,15 @@ func runPending(c *call) error {
 		c.say(term.Literal("nothing waits: every message of yours is held by somebody"))
 	}
 	for _, p := range pending {
-		c.say(c.look.message(p.Message, stateNote(p.State)))
+		note := stateNote(p.State)
+		switch p.Kind {
+		case engine.KindProfile:
+			c.say(term.Concat(term.Sprintf("your new name: %s", p.Message.Text), note))
+		case engine.KindTopic:
+			c.say(term.Concat(term.Sprintf("a new topic: %s", p.Message.Text), note))
+		default:
+			c.say(c.look.message(p.Message, note))
+		}
 	}
 	return nil
 }

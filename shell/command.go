@@ -26,7 +26,7 @@ type command struct {
 
 // commands is the table, in the order in which /help shows it.
 func commands() []command {
-	return slices.Concat(roundCommands(), talkCommands(), peopleCommands(), shellCommands())
+	return slices.Concat(roundCommands(), talkCommands(), changeCommands(), peopleCommands(), personCommands(), shellCommands())
 }
 
 // lookup returns nil for a name that no command has.
@@ -113,13 +113,15 @@ func unknownCommand(name string) error {
 type call struct {
 	context.Context
 	Engine
-	command command
-	args    []string
-	line    int // of the input
-	look    look
-	round   engine.Round // the current one
-	inRound bool
-	secret  string // an invite to be told, with round
+	command    command
+	args       []string
+	line       int // of the input
+	look       look
+	round      engine.Round // the current one
+	inRound    bool
+	asked      bool // for passphrase, where a person types
+	passphrase []byte
+	secret     string // an invite to be told, with round
 
 	lines []term.Text
 	sent  engine.MessageID

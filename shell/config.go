@@ -43,6 +43,7 @@ const maxConfig = 1 << 20
 type keys struct {
 	Handle   *string  `toml:"handle"`
 	Listen   []string `toml:"listen"`
+	Proxy    *string  `toml:"proxy"`
 	Round    *string  `toml:"round"`
 	Wait     *string  `toml:"wait"`
 	Color    *string  `toml:"color"`
@@ -52,7 +53,7 @@ type keys struct {
 }
 
 // keyNames lists the keys of config.toml.
-var keyNames = []string{"handle", "listen", "round", "wait", "color", "log", "log_level", "history"}
+var keyNames = []string{"handle", "listen", "proxy", "round", "wait", "color", "log", "log_level", "history"}
 
 // readConfig fills in what the flags left open from a file that need not exist.
 func (o *Options) readConfig(file string) error {
@@ -106,7 +107,7 @@ func (o *Options) apply(k keys) error {
 		flag  string
 		value *string
 	}{
-		{"--handle", k.Handle}, {"--round", k.Round}, {"--wait", k.Wait}, {"--color", k.Color},
+		{"--handle", k.Handle}, {"--proxy", k.Proxy}, {"--round", k.Round}, {"--wait", k.Wait}, {"--color", k.Color},
 		{"--log", k.Log}, {"--log-level", k.LogLevel},
 	} {
 		if err := o.applyFlag(s.flag, s.value); err != nil {

@@ -13,16 +13,18 @@ import (
 
 // fake is an engine that does what a script says. Its rounds are made of air: whoever is online holds everything at once.
 type fake struct {
-	mu       sync.Mutex
-	events   chan engine.Event
-	rounds   []engine.Round
-	history  []engine.Message
-	pending  []engine.Pending
-	online   map[string]bool
-	joining  func(context.Context) error // what becomes of the next Join
-	broken   error                       // what Send says
-	messages int
-	held     bool // whoever is online acknowledges at once
+	mu         sync.Mutex
+	events     chan engine.Event
+	rounds     []engine.Round
+	history    []engine.Message
+	pending    []engine.Pending
+	online     map[string]bool
+	joining    func(context.Context) error // what becomes of the next Join
+	broken     error                       // what Send says
+	messages   int
+	passphrase string
+	verified   map[engine.Fingerprint]bool
+	held       bool // whoever is online acknowledges at once
 }
 
 func newFake() *fake {
@@ -103,13 +105,13 @@ func (f *fake) Send(tag engine.Tag, text string, form engine.Form, auto bool) (e
 	m := f.message(tag, "alice", text)
 	m.Own, m.Form = true, form
 	if len(f.online) == 0 {
-		f.pending = append(f.pending, engine.Pending{Message: m, State: engine.Waiting})
+		f.pending = append(f.pending, engine.Pending{Message: m, Kind: engine.KindMessage, State: engine.Waiting})
 		f.emit(engine.SentEvent{Message: m, State: engine.Waiting}, engine.WaitingEvent{Round: tag, Count: len(f.pending)})
 		return m.ID, nil
 	}
 	m.Block[0] = byte(f.messages)
 	f.emit(engine.SentEvent{Message: m, State: engine.Sent})
-	f.pending = append(f.pending, engine.Pending{Message: m, State: engine.Sent})
+	f.pending = append(f.pending, engine.Pending{Message: m, Kind: engine.KindMessage, State: engine.Sent})
 	f.deliver(1)
 	return m.ID, nil
 }
@@ -173,9 +175,11 @@ func (f *fake) Peers(engine.Tag) ([]engine.Peer, error) {
 }
 
 func (f *fake) Members(engine.Tag) ([]engine.Member, error) {
+	bob := someone("bob")
+	bob.Verified = f.verified[bob.Fingerprint]
 	return []engine.Member{
 		{Person: someone("alice"), Own: true, Devices: make([]engine.Device, 1)},
-		{Person: someone("bob"), Online: true, Devices: make([]engine.Device, 2)},
+		{Person: bob, Online: true, Devices: make([]engine.Device, 2)},
 		{Person: someone("carol"), Devices: make([]engine.Device, 1), Seen: time.Now().Add(-time.Hour)},
 	}, nil
 }
@@ -200,4 +204,57 @@ func (f *fake) Pending(tag engine.Tag) ([]engine.Pending, error) {
 
 func (f *fake) Status() (engine.Status, error) {
 	return engine.Status{Self: f.Self(), Dir: "HOME", Rounds: f.rounds}, nil
+}
+
+func (f *fake) announce(text string, kind engine.Kind, now engine.Event) (engine.State, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.online) == 0 {
+		m := f.message(f.rounds[0].Tag, "alice", text)
+		f.pending = append(f.pending, engine.Pending{Message: m, Kind: kind, State: engine.Waiting})
+		return engine.Waiting, nil
+	}
+	f.emit(now)
+	return engine.Sent, nil
+}
+
+func (f *fake) Rename(tag engine.Tag, name string) (engine.State, error) {
+	if strings.Contains(name, ":") {
+		return "", fmt.Errorf("%w: it holds ':'", engine.ErrName)
+	}
+	who := someone("alice")
+	who.Name = name
+	return f.announce(name, engine.KindProfile,
+		engine.MemberEvent{Round: tag, Person: who, Change: engine.Renamed, Was: "alice", Live: true})
+}
+
+func (f *fake) SetTopic(tag engine.Tag, topic string) (engine.State, error) {
+	if len(topic) > 512 {
+		return "", fmt.Errorf("%w: it is too long", engine.ErrTopic)
+	}
+	return f.announce(topic, engine.KindTopic, engine.TopicEvent{Round: tag, Topic: topic, By: someone("alice"), Live: true})
+}
+
+func (f *fake) Leave(_ context.Context, tag engine.Tag) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.rounds = slices.DeleteFunc(f.rounds, func(r engine.Round) bool { return r.Tag == tag })
+	return len(f.online) > 0, nil
+}
+
+func (f *fake) Connect(ctx context.Context, _ engine.Tag, _ string) (engine.Person, error) {
+	if f.joining != nil {
+		return engine.Person{}, f.joining(ctx)
+	}
+	return someone("bob"), nil
+}
+
+func (f *fake) Verify(_ engine.Tag, who engine.Fingerprint, yes bool) error {
+	f.verified = map[engine.Fingerprint]bool{who: yes}
+	return nil
+}
+
+func (f *fake) SetPassphrase(passphrase []byte) error {
+	f.passphrase = string(passphrase)
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"opentalk/engine"
 	"opentalk/shell/term"
 )
 
@@ -16,18 +17,20 @@ const Version = "0.1.0"
 
 // Options is how a shell was asked to be: the flags, and config.toml for what they leave open.
 type Options struct {
-	Home     string
-	Listen   []string
-	Handle   string
-	Round    string
-	Lines    []string // to be run first
-	JSON     bool
-	Headless bool
-	Wait     time.Duration
-	Color    term.Mode
-	Log      string
-	LogLevel string // "" for the usual one
-	History  int    // lines of history shown at the start
+	Home         string
+	Listen       []string
+	Handle       string
+	Proxy        string
+	PassphraseFD int // 0: none
+	Round        string
+	Lines        []string // to be run first
+	JSON         bool
+	Headless     bool
+	Wait         time.Duration
+	Color        term.Mode
+	Log          string
+	LogLevel     string // "" for the usual one
+	History      int    // lines of history shown at the start
 
 	help, version bool
 	given         []string // flags, by name: these win over config.toml
@@ -49,6 +52,11 @@ var flags = []flag{
 		func(o *Options, v string) error {
 			o.Listen = append(o.Listen, v)
 			return notEmpty(v)
+		}},
+	{"--proxy", "URL", "dial through socks5://[user:pass@]host:port; with a password rather in config.toml",
+		func(o *Options, v string) error {
+			o.Proxy = v
+			return checkProxy(v)
 		}},
 	{"--handle", "NAME", "what others see you as (default: the login name)", func(o *Options, v string) error {
 		o.Handle = v
@@ -84,6 +92,14 @@ var flags = []flag{
 	{"--log-level", "LEVEL", "debug, info, warn or error (default info, on stderr warn)", func(o *Options, v string) error {
 		o.LogLevel = v
 		return checkLevel(v)
+	}},
+	{"--passphrase-fd", "N", "read the passphrase of a sealed secrets file from this descriptor", func(o *Options, v string) error {
+		n, err := number(v, 1<<16)
+		if err != nil || n < 3 {
+			return faultf(errValue, "%q is not a descriptor of 3 or more", v)
+		}
+		o.PassphraseFD = n
+		return nil
 	}},
 	{"--version", "", "print the version", func(o *Options, _ string) error {
 		o.version = true
@@ -182,6 +198,13 @@ func addLine(o *Options, line string) error {
 		return faultf(errSecretArgument, "-e: the line carries a secret")
 	}
 	o.Lines = append(o.Lines, line)
+	return nil
+}
+
+func checkProxy(value string) error {
+	if err := engine.CheckProxy(value); err != nil {
+		return faultf(errValue, "%v", err)
+	}
 	return nil
 }
 

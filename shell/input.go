@@ -19,6 +19,9 @@ type input struct {
 	text   string
 	number int // from 1; 0 for those of -e
 	err    error
+
+	asked      bool // for a passphrase
+	passphrase []byte
 }
 
 // What an input says instead of a line.
@@ -66,6 +69,11 @@ func readEditor(e line.Editor, give func(input) bool) {
 			in.err = errEnd
 		case strings.TrimSpace(text) == "":
 			continue
+		default:
+			if c, _, err := parse(text); err == nil && c.name == "passphrase" {
+				in.asked = true
+				in.passphrase, in.err = askPassphrase(e)
+			}
 		}
 		if !give(in) || in.err == errEnd {
 			return

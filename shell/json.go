@@ -51,6 +51,7 @@ type (
 		Tag     string `json:"tag"`
 		Members int    `json:"members"`
 		Blocks  int    `json:"blocks"`
+		Topic   string `json:"topic"`
 	}
 	inviteJSON struct {
 		head
@@ -112,6 +113,14 @@ type (
 		Handle      string `json:"handle"`
 		Fingerprint string `json:"fingerprint"`
 		Change      string `json:"change"`
+		Was         string `json:"was,omitempty"` // the name before, if renamed
+	}
+	topicJSON struct {
+		head
+		Round       string `json:"round"`
+		Topic       string `json:"topic"`
+		From        string `json:"from"`
+		Fingerprint string `json:"fingerprint"`
 	}
 	progressJSON struct {
 		head
@@ -181,7 +190,7 @@ func (s *stream) event(ev engine.Event) {
 	switch ev := ev.(type) {
 	case engine.RoundEvent:
 		r := ev.Round
-		s.write(roundJSON{of("round"), r.Name, r.Tag.String(), r.Members, r.Blocks})
+		s.write(roundJSON{of("round"), r.Name, r.Tag.String(), r.Members, r.Blocks, r.Topic})
 	case engine.MessageEvent:
 		s.message(ev.Message)
 	case engine.SentEvent:
@@ -195,7 +204,9 @@ func (s *stream) event(ev engine.Event) {
 		s.write(peerJSON{of("peer"), name(ev.Round), ev.Person.Name, fingerprint(ev.Person), device(ev.Person),
 			ev.Address, string(ev.State), float64(ev.RTT.Microseconds()) / 1000})
 	case engine.MemberEvent:
-		s.write(memberJSON{of("member"), name(ev.Round), ev.Person.Name, fingerprint(ev.Person), string(ev.Change)})
+		s.write(memberJSON{of("member"), name(ev.Round), ev.Person.Name, fingerprint(ev.Person), string(ev.Change), ev.Was})
+	case engine.TopicEvent:
+		s.write(topicJSON{of("topic"), name(ev.Round), ev.Topic, ev.By.Name, fingerprint(ev.By)})
 	case engine.ProgressEvent:
 		s.write(progressJSON{of("progress"), name(ev.Round), ev.What, ev.Done, ev.Total})
 	case engine.NoticeEvent:

@@ -33,7 +33,7 @@ func (s *Shell) runQueue() {
 func (s *Shell) run(in input) {
 	s.lines = max(s.lines, in.number)
 	s.view.echo(s.prompt(), in.text)
-	c := &call{Engine: s.engine, line: in.number, look: s.look}
+	c := &call{Engine: s.engine, line: in.number, look: s.look, asked: in.asked, passphrase: in.passphrase}
 	c.round, c.inRound = s.book.round()
 	err := in.err
 	if err == nil && !utf8.ValidString(in.text) {

@@ -55,7 +55,7 @@ func (s *screen) ready(o opening) {
 		s.message(m, term.Text{})
 	}
 	for _, p := range o.pending {
-		if p.State == engine.Waiting && o.current != nil && p.Message.Round == o.current.Tag {
+		if p.State == engine.Waiting && p.Kind == engine.KindMessage && o.current != nil && p.Message.Round == o.current.Tag {
 			s.message(p.Message, dim(term.Literal("  (waiting)")))
 		}
 	}
@@ -73,6 +73,8 @@ func (s *screen) event(ev engine.Event) {
 		s.own.delivered(ev)
 	case engine.MemberEvent:
 		s.member(ev)
+	case engine.TopicEvent:
+		s.topic(ev)
 	case engine.ProgressEvent:
 		s.caughtUp(ev)
 	case engine.NoticeEvent:
@@ -129,19 +131,36 @@ func (s *screen) member(ev engine.MemberEvent) {
 	case engine.Left:
 		what = term.Literal("left")
 	case engine.Renamed:
-		what = term.Literal("has a new name")
+		what = term.Sprintf("was called %s", term.CleanHandle(ev.Was))
 	}
-	if !ev.Live {
+	s.tell(ev.Round, ev.Person, what, ev.Live)
+}
+
+// topic tells of a new topic, but not of those that a newcomer finds.
+func (s *screen) topic(ev engine.TopicEvent) {
+	if !ev.Live && !s.before[ev.Round] {
+		return
+	}
+	what := term.Sprintf("set the topic: %s", ev.Topic)
+	if ev.Topic == "" {
+		what = term.Literal("took the topic away")
+	}
+	s.tell(ev.Round, ev.By, what, ev.Live)
+}
+
+// tell tells what somebody has done besides saying something.
+func (s *screen) tell(round engine.Tag, who engine.Person, what term.Text, live bool) {
+	if !live {
 		what = term.Concat(what, term.Literal(" while you were away"))
 	}
 	for _, t := range s.days.turn(time.Now()) {
 		s.paper.print(t)
 	}
 	where := term.Text{}
-	if name := s.elsewhere(ev.Round); name != "" {
+	if name := s.elsewhere(round); name != "" {
 		where = term.Sprintf(" [%s]", name)
 	}
-	s.paper.print(term.Sprintf("%s%s %s %s", dim(s.look.clock(time.Now())), where, s.look.person(ev.Person), what))
+	s.paper.print(term.Sprintf("%s%s %s %s", dim(s.look.clock(time.Now())), where, s.look.person(who), what))
 }
 
 // caughtUp tells of long catching up, every few seconds.

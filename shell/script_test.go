@@ -38,6 +38,7 @@ func TestMain(m *testing.M) {
 //	history NAME TEXT    a message from before, said yesterday if TEXT begins with "yesterday"
 //	start
 //	> TEXT               a line of input
+//	types SECRET         at a question that shows nothing
 //	end, ctrl-c          the end of input, Ctrl-C
 //	signal NAME          TERM or INT
 //	sleep DURATION       on the fake clock, which begins at midnight
@@ -249,6 +250,8 @@ func (s *session) do(at int, l string) {
 		s.line(unquote(rest))
 	case "end":
 		s.end()
+	case "types":
+		s.editor.TypePassword(rest)
 	case "ctrl-c":
 		s.editor.Interrupt()
 	case "signal":
@@ -342,7 +345,7 @@ func (s *session) happens(verb, rest string) bool {
 	case "joined":
 		f.emit(change)
 	case "renamed":
-		change.Change = engine.Renamed
+		change.Change, change.Was = engine.Renamed, text
 		f.emit(change)
 	case "stranger":
 		change.Live = false

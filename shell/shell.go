@@ -40,6 +40,12 @@ type Engine interface {
 	History(tag engine.Tag, before engine.Position, n int) ([]engine.Message, error)
 	Pending(tag engine.Tag) ([]engine.Pending, error)
 	Status() (engine.Status, error)
+	Rename(tag engine.Tag, name string) (engine.State, error)
+	SetTopic(tag engine.Tag, topic string) (engine.State, error)
+	Leave(ctx context.Context, tag engine.Tag) (told bool, err error)
+	Connect(ctx context.Context, tag engine.Tag, address string) (engine.Person, error)
+	SetPassphrase(passphrase []byte) error
+	Verify(tag engine.Tag, who engine.Fingerprint, verified bool) error
 }
 
 // Exit statuses.
@@ -125,9 +131,18 @@ func (s *Shell) newView() view {
 // EngineConfig returns what the engine is to be opened with.
 func (s *Shell) EngineConfig() engine.Config {
 	return engine.Config{
-		Dir: s.paths.data, Handle: s.opts.handle(s.paths), Listen: s.opts.Listen,
+		Dir: s.paths.data, Handle: s.opts.handle(s.paths), Listen: s.opts.Listen, Proxy: s.opts.Proxy,
+		Passphrase: s.passphrase, Tries: s.tries(),
 		Progress: func(what string) { s.view.progress(what) }, Log: s.log,
 	}
+}
+
+// tries is how often a passphrase may be wrong.
+func (s *Shell) tries() int {
+	if s.person && s.opts.PassphraseFD == 0 {
+		return passphraseTries
+	}
+	return 1
 }
 
 // Fail tells why there was no engine, and returns the exit status.
@@ -172,7 +187,7 @@ func (s *Shell) Run(eng Engine, signals <-chan os.Signal) int {
 			}
 		}()
 	}()
-	if s.person {
+	if s.person && s.editor == nil {
 		if err := s.openEditor(); err != nil {
 			return s.Fail(err)
 		}

@@ -24,7 +24,7 @@ import (
 // promised are the events of --json with the keys that each has at least.
 const promised = `
 ready     handle fingerprint device listen
-round     round tag members blocks
+round     round tag members blocks topic
 invite    round invite
 message   round id block from fingerprint text form auto private written received live late
 sent      round id block text state
@@ -32,6 +32,7 @@ delivery  round id held members
 waiting   round count
 peer      round handle fingerprint device address state rtt_ms
 member    round handle fingerprint change
+topic     round topic from fingerprint
 progress  round what done total
 notice    text
 error     text hint code line
@@ -97,6 +98,8 @@ func everything(t *testing.T, args ...string) *session {
 	person := someone(hostile)
 	f.emit(engine.MessageEvent{Message: m}, engine.ProgressEvent{Round: r.Tag, What: hostile, Total: 9000},
 		engine.MemberEvent{Round: r.Tag, Person: person, Change: engine.Joined, Live: true}, engine.NoticeEvent{Text: hostile},
+		engine.MemberEvent{Round: r.Tag, Person: person, Change: engine.Renamed, Was: hostile, Live: true},
+		engine.TopicEvent{Round: r.Tag, Topic: hostile, By: person, Live: true},
 		engine.PeerEvent{Round: r.Tag, Person: person, Address: hostile, State: engine.Online},
 		engine.PeerEvent{Round: r.Tag, Person: person, Address: hostile, State: engine.Offline},
 		engine.ErrorEvent{Round: r.Tag, Err: errors.New(hostile)})
@@ -170,7 +173,7 @@ func TestSecretsStayOut(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]line.Keep{
-		"/new friends": line.Record, "/help join": line.Record, "hello": line.Recall, "/send hi": line.Recall, "/foo": line.Recall,
+		"/passphrase now": line.Forget, "/new friends": line.Record, "/help join": line.Record, "hello": line.Recall, "/send hi": line.Recall, "/foo": line.Recall,
 	} {
 		if got := keep(text); got != want {
 			t.Errorf("keep(%q) = %v, want %v", text, got, want)

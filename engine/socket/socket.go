@@ -73,7 +73,12 @@ func check(addr string) error {
 }
 
 // System is the network of this machine.
-type System struct{ dialer net.Dialer }
+type System struct {
+	dialer net.Dialer
+	proxy  interface { // nil: none
+		DialContext(ctx context.Context, network, address string) (net.Conn, error)
+	}
+}
 
 // Dial connects to addr. ctx bounds it. The error wraps one of the reasons above where it is one of them.
 func (s *System) Dial(ctx context.Context, addr string) (net.Conn, error) {
@@ -81,7 +86,15 @@ func (s *System) Dial(ctx context.Context, addr string) (net.Conn, error) {
 		return nil, err
 	}
 	network, where := split(addr)
-	c, err := s.dialer.DialContext(ctx, network, where)
+	var c net.Conn
+	var err error
+	if s.proxy != nil && network == "tcp" {
+		if c, err = s.proxy.DialContext(ctx, network, where); err != nil {
+			err = proxyReason(err)
+		}
+	} else {
+		c, err = s.dialer.DialContext(ctx, network, where)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("dialling %s: %w", addr, reason(err))
 	}
@@ -153,6 +166,8 @@ func reason(err error) error {
 	var dns *net.DNSError
 	var sentinel error
 	switch {
+	case errors.Is(err, ErrProxy):
+		return err
 	case errors.As(err, &dns) && dns.IsNotFound:
 		sentinel = ErrNotFound
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):

@@ -1,0 +1,134 @@
+package shell
+
+import (
+	"errors"
+	"strings"
+
+	"opentalk/engine"
+	"opentalk/shell/term"
+)
+
+// noTopic is what takes the topic of a round away.
+const noTopic = "-"
+
+func changeCommands() []command {
+	return []command{
+		{name: "nick", args: "NAME", min: 1, max: 1, run: runNick,
+			help: "changes your name in this round; --handle is for rounds to come", example: "/nick robert"},
+		{name: "topic", args: "[TEXT]", max: 1, text: true, run: runTopic,
+			help: "tells the topic of this round, or changes it; - takes it away", example: "/topic what to eat tonight"},
+		{name: "leave", run: runLeave,
+			help: "says goodbye to this round for good: its history here and what waits in it are deleted"},
+	}
+}
+
+func runNick(c *call) error {
+	round, err := c.current()
+	if err != nil {
+		return err
+	}
+	state, err := c.Rename(round.Tag, c.args[0])
+	c.sayIfWaits(state)
+	return err
+}
+
+func runTopic(c *call) error {
+	round, err := c.current()
+	if err != nil {
+		return err
+	}
+	if len(c.args) == 0 {
+		if round.Topic == "" {
+			c.say(term.Literal("this round has no topic: /topic TEXT gives it one"))
+			return nil
+		}
+		c.say(term.CleanLine(round.Topic))
+		return nil
+	}
+	topic := c.args[0]
+	if topic == noTopic {
+		topic = ""
+	}
+	state, err := c.SetTopic(round.Tag, topic)
+	c.sayIfWaits(state)
+	return err
+}
+
+func (c *call) sayIfWaits(s engine.State) {
+	if s == engine.Waiting {
+		c.say(dim(term.Literal("(waiting: it is told when somebody is online)")))
+	}
+}
+
+func runLeave(c *call) error {
+	round, err := c.current()
+	if err != nil {
+		return err
+	}
+	told, err := c.Leave(c, round.Tag)
+	if err != nil {
+		return err
+	}
+	if !told {
+		c.say(term.Literal("nobody was online to be told: the others go on counting you"))
+	}
+	c.then = func(s *Shell) { s.left(round) }
+	return nil
+}
+
+// left takes a round out, and goes to another if it was the current one.
+func (s *Shell) left(round engine.Round) {
+	delete(s.book.rounds, round.Tag)
+	delete(s.book.online, round.Tag)
+	s.complete.set(s.book)
+	if s.book.current != round.Tag {
+		return
+	}
+	s.book.inRound = false
+	next, found := engine.Round{}, false
+	for _, r := range s.book.rounds {
+		if !found || r.Name < next.Name {
+			next, found = r, true
+		}
+	}
+	if found {
+		s.enter(next)
+		s.view.notice(term.Sprintf("you are in %s now", next.Name))
+	} else if s.editor != nil {
+		s.editor.SetPrompt(s.prompt())
+	}
+}
+
+// findMember returns the member of that name, whatever the case if only one fits, or of that fingerprint.
+func findMember(c *call, name string) (engine.Round, engine.Member, error) {
+	round, err := c.current()
+	if err != nil {
+		return round, engine.Member{}, err
+	}
+	members, err := c.Members(round.Tag)
+	if err != nil {
+		return round, engine.Member{}, err
+	}
+	var near []engine.Member
+	var all []string
+	for _, m := range members {
+		shown := term.CleanHandle(m.Name).String()
+		switch {
+		case m.Name == name, shown == name, m.Fingerprint.String() == name:
+			return round, m, nil
+		case strings.EqualFold(shown, name):
+			near = append(near, m)
+		}
+		all = append(all, shown)
+	}
+	if len(near) == 1 {
+		return round, near[0], nil
+	}
+	fault := faultf(errUnknownMember, "nobody in %s is called %q", round.Name, name)
+	if n := nearest(name, all); n != "" {
+		return round, engine.Member{}, fault.but("did you mean %s? /members lists who is here", n)
+	}
+	return round, engine.Member{}, fault
+}
+
+var errUnknownMember = errors.New("unknown member")
