@@ -47,11 +47,11 @@ type peer struct {
 	request uint64 // the last request made to it
 	want    uint64 // that of catching up, and what it asks for
 	ranges  []link.Range
-	tried   map[Device]uint64 // how far it has been asked about each device
-	fetched map[chain.ID]bool // asked of it by id
-	proved  map[Device]bool   // forks that it knows of
-	asked   time.Time         // when, or when it last gave something
-	whole   bool              // everything that it offered has been fetched: it no longer delays signing
+	tried   map[Device]uint64   // how far it has been asked about each device
+	fetched map[chain.ID]uint64 // asked of it by id and not answered yet, with the request
+	proved  map[Device]bool     // forks that it knows of
+	asked   time.Time           // when, or when it last gave something
+	whole   bool                // everything that it offered has been fetched: it no longer delays signing
 }
 
 func (p *peer) device() Device           { return p.cred.Device() }
@@ -94,7 +94,7 @@ func (e linkUp) apply(c *core) {
 	p := &peer{
 		id: e.link, round: r, cred: e.cred, address: e.address, dialled: e.dialled, since: c.now, heard: c.now,
 		known: map[Device]uint64{}, told: map[Device]uint64{}, ackDue: map[Device]bool{},
-		owes: map[Device]uint64{}, tried: map[Device]uint64{}, fetched: map[chain.ID]bool{}, proved: map[Device]bool{},
+		owes: map[Device]uint64{}, tried: map[Device]uint64{}, fetched: map[chain.ID]uint64{}, proved: map[Device]bool{},
 	}
 	if e.dialled {
 		r.reached(e.address, p)

@@ -449,7 +449,12 @@ func (r *round) lost(p *peer, err error) {
 	if r.source == p {
 		r.source = nil
 	}
-	r.orphans.forget(p.id)
+	if r.orphans.forget(p.id) { // another may have sent the same, and been taken for done with it
+		for _, o := range r.peers {
+			o.stale = true
+			clear(o.tried)
+		}
+	}
 	if p.shown && r.peerOf(p.device()) == nil {
 		p.tellState(Offline)
 		r.remember(p)

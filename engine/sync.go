@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"maps"
 	"time"
 
 	"opentalk/engine/chain"
@@ -214,6 +215,9 @@ func (p *peer) onBlocks(m link.Blocks, blocks []*chain.Block) {
 			return
 		}
 	}
+	if m.Request != 0 && m.Last {
+		maps.DeleteFunc(p.fetched, func(_ chain.ID, request uint64) bool { return request == m.Request })
+	}
 	if r.source != p || m.Request != p.want {
 		if m.Request != 0 && r.blocks > before {
 			r.caughtUp(p)
@@ -325,11 +329,15 @@ func (r *round) take(p *peer, b *chain.Block, pushed bool) error {
 				p.meet()
 			}
 		}
-		if !pushed {
-			return // told to the others when the whole has come
-		}
 		for _, other := range r.peers {
-			if other != p && other.level() && other.known[b.Author] < b.Seq {
+			switch {
+			case other == p:
+			case r.proves(b): // they may have been shown the proof before, and have asked for this in vain
+				if other.online() {
+					other.push(b)
+				}
+			case !pushed: // told to the others when the whole has come
+			case other.level() && other.known[b.Author] < b.Seq:
 				r.pushTo(other, b)
 			}
 		}
