@@ -191,21 +191,21 @@ func (r *round) differs(e link.Entry) bool {
 	return !ok && err == nil
 }
 
-// fetch asks for blocks by id.
+// fetch asks for blocks by id, unless it is asking already. What an answer leaves out is asked for again when something else
+// needs it: who showed a proof may have had one of its blocks only later.
 func (p *peer) fetch(ids []chain.ID) {
-	ids = slices.DeleteFunc(ids, func(id chain.ID) bool { return p.fetched[id] })
+	ids = slices.DeleteFunc(ids, func(id chain.ID) bool { return p.fetched[id] != 0 })
 	for len(ids) > 0 {
 		n := min(len(ids), link.MaxIDs)
 		if len(p.fetched) > 4*link.MaxIDs {
 			clear(p.fetched)
 		}
-		m := link.Fetch{}
+		p.request++
+		m := link.Fetch{Request: p.request}
 		for _, id := range ids[:n] {
-			p.fetched[id] = true
+			p.fetched[id] = m.Request
 			m.IDs = append(m.IDs, id)
 		}
-		p.request++
-		m.Request = p.request
 		p.send(m)
 		ids = ids[n:]
 	}
@@ -236,8 +236,13 @@ func (r *round) wanted(b *chain.Block) bool {
 	if line == nil || line.Fork == nil {
 		return true
 	}
-	f := line.Fork
-	return b.ID() == f.A || b.ID() == f.B || b.Seq < f.Seq && b.Seq > line.Newest.Seq
+	return r.proves(b) || b.Seq < line.Fork.Seq && b.Seq > line.Newest.Seq
+}
+
+// proves reports whether a block is one of the two that prove a fork.
+func (r *round) proves(b *chain.Block) bool {
+	line := r.chain.Line(b.Author)
+	return line != nil && line.Fork != nil && (b.ID() == line.Fork.A || b.ID() == line.Fork.B)
 }
 
 // needed reports whether a block is wanted, or something waits for it that is.

@@ -98,7 +98,7 @@ func (s *sim) agreeOnFork(d Device, pair ...*chain.Block) {
 // meet, all have both, what was built on both, the same order, the proof and the flag, and nobody cites it any more; restarts
 // change nothing of that.
 func TestT12TwoHistories(t *testing.T) {
-	for seed := range uint64(10) {
+	for seed := range uint64(40) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			s := together(t, seed, 5)
 			bad := s.nodes[4]
@@ -235,6 +235,41 @@ func TestProofIsPassedOn(t *testing.T) {
 	l.give(0, other)
 	s.settle(time.Minute)
 	s.agreeOnFork(l.keys.Device.Device(), one, other)
+}
+
+// TestProofBeforeItsBlocks: who was shown a proof by one that had only one of the two blocks, and asked in vain for the other,
+// has it when that one has, and what is built on it.
+func TestProofBeforeItsBlocks(t *testing.T) {
+	s, l, at, now := flooded(t)
+	one, other := l.sign("yes", at, now), l.sign("no", at, now)
+	deep := l.sign("no, never", other.Place(), now+1)
+	l.give(0, one)
+	s.settle(time.Second)
+	end := l.hold(0)
+	s.step(s.nodes[0], received{link: s.links, msg: link.Proof{A: one.Signed(), B: other.Signed()}})
+	id := s.links
+	s.settle(time.Second)
+	if line := s.round(1).chain.Line(l.keys.Device.Device()); line.Fork == nil {
+		t.Error("the proof is not passed on")
+	}
+	s.step(s.nodes[0], received{
+		link: id, msg: link.Blocks{Request: 1, Blocks: [][]byte{other.Bytes()}, Last: true}, blocks: []*chain.Block{other},
+	})
+	s.settle(time.Second)
+	s.agreeOnFork(l.keys.Device.Device(), one, other)
+	end()
+	honest := (&liar{s: s, keys: s.nodes[0].keys}).sign("I had not heard of the fork", s.newest(0), now+3, deep.ID())
+	l.give(0, deep)
+	for _, b := range []*chain.Block{deep, honest} {
+		if err := s.round(0).add(b, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.step(s.nodes[0], tick{})
+	s.settle(time.Second)
+	s.say(s.nodes[0], "and more")
+	s.settle(time.Minute)
+	s.agreeOnFork(l.keys.Device.Device(), one, other, deep, honest)
 }
 
 // TestShunnedUntilBuiltOn: more of a flagged device is set aside, a line of it too, until an honest member's block descends

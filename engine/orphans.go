@@ -87,14 +87,16 @@ func (o *orphans) ready(ids []chain.ID) []orphan {
 	return ready
 }
 
-// forget drops what a peer that has gone had sent.
-func (o *orphans) forget(from linkID) {
+// forget drops what a peer that has gone had sent. It reports whether there was any.
+func (o *orphans) forget(from linkID) (some bool) {
 	for id, w := range o.waiting {
 		if w.from == from {
 			o.remove(id)
+			some = true
 		}
 	}
 	delete(o.held, from)
+	return some
 }
 
 func (o *orphans) expire(now time.Time) {

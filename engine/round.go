@@ -492,7 +492,12 @@ func (r *round) lost(p *peer, err error) {
 	if r.source == p {
 		r.source = nil
 	}
-	r.orphans.forget(p.id)
+	if r.orphans.forget(p.id) { // another may have sent the same, and been taken for done with it
+		for _, o := range r.peers {
+			o.stale = true
+			clear(o.tried)
+		}
+	}
 	r.refetch(p)
 	if p.shown && r.peerOf(p.device()) == nil {
 		p.tellState(Offline)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"maps"
 	"time"
 
 	"opentalk/engine/chain"
@@ -179,6 +180,9 @@ func (p *peer) onBlocks(m link.Blocks, blocks []*chain.Block) {
 			return
 		}
 	}
+	if m.Request != 0 && m.Last {
+		maps.DeleteFunc(p.fetched, func(_ chain.ID, request uint64) bool { return request == m.Request })
+	}
 	switch {
 	case r.source == p && m.Request == p.want:
 		p.onAnswer(r.blocks-before, m.Last)
@@ -281,11 +285,15 @@ func (r *round) take(p *peer, b *chain.Block, pushed bool) error {
 				other.meet() // whoever brought it
 			}
 		}
-		if !pushed {
-			return // told to the others when the whole has come
-		}
 		for _, other := range r.peers {
-			if other != p && other.level() && beyond(other.known, b.Author, b.Seq) {
+			switch {
+			case other == p:
+			case r.proves(b): // they may have been shown the proof before, and have asked for this in vain
+				if other.online() {
+					other.push(b)
+				}
+			case !pushed: // told to the others when the whole has come
+			case other.level() && beyond(other.known, b.Author, b.Seq):
 				r.spread(other, b)
 			}
 		}
