@@ -33,7 +33,7 @@ lint:
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-# Four screens of plain output: two people, one of whom leaves and comes back.
+# One screen of plain output: four people, one of whom leaves and comes back.
 demo: build
 	$(GO) run ./examples/demo -program ./$(BINARY)
 

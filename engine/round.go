@@ -343,6 +343,7 @@ func (r *round) add(b *chain.Block, alongside func(store.Tx) error, done func(er
 	r.recent[b.ID()], r.unlanded[b.ID()] = e, b
 	r.blocks++
 	r.c.counts.Admitted++
+	r.holdsUpTo(b.Author, e.Reach) // who builds on an own block holds it
 	r.c.gathered += len(b.Bytes())
 	r.c.write(func(w store.Tx) error {
 		if alongside != nil {

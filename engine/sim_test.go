@@ -547,6 +547,28 @@ func TestSilentMember(t *testing.T) {
 	}
 }
 
+// TestHeldByDescent: that a member holds a message is known from what they write after it, also without a link to them.
+func TestHeldByDescent(t *testing.T) {
+	s := newSim(t, 29, 3)
+	s.wall[[2]int{0, 2}] = true
+	s.found()
+	s.join(1, 0)
+	s.settle(time.Second)
+	s.join(2, 1)
+	s.settle(5 * time.Second)
+	s.say(s.nodes[0], "does anybody hear me?")
+	s.settle(5 * time.Second)
+	r := s.nodes[0].core.rounds[s.tag]
+	if len(r.unheld) != 1 || r.unheld[0].held != 1 {
+		t.Errorf("before an answer: %+v", r.unheld)
+	}
+	s.say(s.nodes[2], "yes")
+	s.settle(5 * time.Second)
+	if len(r.unheld) != 0 {
+		t.Errorf("after an answer: %+v", r.unheld)
+	}
+}
+
 // TestT13RestoredBackup: a device that comes back with an old copy of its store, or with none, takes its own later blocks
 // from whoever is reachable before it writes, and so does not fork itself.
 func TestT13RestoredBackup(t *testing.T) {

@@ -1,5 +1,6 @@
-// Demo shows a conversation of two people on this machine, one of whom goes away and comes back, in one screen of plain
-// output. It drives two real opentalk processes the way any program can: lines in, JSON events out.
+// Demo shows a conversation of four people on this machine in one screen of plain output: one leaves and returns, two write
+// while they are apart, and a fourth comes late and reads the history. It drives real opentalk processes the way any program
+// can: lines in, JSON events out.
 //
 // It is an example, so it imports nothing of opentalk: what it uses is what the README documents.
 package main
@@ -31,9 +32,9 @@ const patience = 10 * time.Second
 
 // event is what the demo reads of an event; the keys are documented in the README.
 type event struct {
-	Event, Text, State, Change, Invite, Code, Command string
-	Listen, Lines                                     []string
-	Held, Members                                     int
+	Event, Text, State, Change, Handle, Invite, Code, Command string
+	Listen, Lines                                             []string
+	Held, Members                                             int
 }
 
 // person is one opentalk process and its home.
@@ -47,9 +48,6 @@ type person struct {
 
 // come starts the process and waits until it listens. The second time it comes back to the same address.
 func (p *person) come() error {
-	if p.listen == "" {
-		p.listen = "127.0.0.1:0"
-	}
 	p.cmd = exec.Command(p.program, "--home", p.home, "--handle", p.name, "--listen", p.listen, "--json", "--wait", "0")
 	p.cmd.Stderr = os.Stderr
 	var err error
@@ -74,7 +72,7 @@ func (p *person) come() error {
 		}
 	}()
 	ready, err := p.wait("to be ready", func(ev event) bool { return ev.Event == "ready" })
-	if err == nil {
+	if err == nil && len(ready.Listen) > 0 {
 		p.listen = ready.Listen[0]
 	}
 	return err
@@ -135,109 +133,149 @@ func show(program string, w io.Writer) (err error) {
 	if program, err = filepath.Abs(program); err != nil {
 		return err
 	}
-	alice := &person{name: "alice", home: filepath.Join(dir, "alice"), program: program}
-	bob := &person{name: "bob", home: filepath.Join(dir, "bob"), program: program}
-	defer alice.kill()
-	defer bob.kill()
-
-	tell := func(who, what string) { fmt.Fprintf(w, "  %-6s %s\n", who, what) }
-	for _, scene := range []func(alice, bob *person, tell func(who, what string)) error{meet, part, meetAgain} {
-		if err := scene(alice, bob, tell); err != nil {
+	c := cast{tell: func(who, what string) { fmt.Fprintf(w, "  %-6s %s\n", who, what) }}
+	for _, p := range []struct {
+		name, listen string
+		who          **person
+	}{{"bob", "127.0.0.1:0", &c.bob}, {"alice", "none", &c.alice}, {"carol", "none", &c.carol}, {"dave", "none", &c.dave}} {
+		*p.who = &person{name: p.name, home: filepath.Join(dir, p.name), program: program, listen: p.listen}
+		defer (*p.who).kill()
+	}
+	for _, scene := range []func(*cast) error{meet, part, meetAgain, late} {
+		if err := scene(&c); err != nil {
 			return err
 		}
 	}
-	alice.leave()
-	bob.leave()
 	return nil
 }
 
-// meet: alice begins a round, bob joins it by her invite, and they talk.
-func meet(alice, bob *person, tell func(who, what string)) error {
-	if err := alice.come(); err != nil {
+// cast is who takes part. Only bob can be reached; the others reach each other through him.
+type cast struct {
+	bob, alice, carol, dave *person
+	invite                  string
+	tell                    func(who, what string)
+}
+
+// meet: bob begins a round, alice and carol join it by his invite, and they talk.
+func meet(c *cast) error {
+	if err := c.bob.come(); err != nil {
 		return err
 	}
-	tell("alice", "starts, and listens on "+alice.listen)
-	alice.say("/new friends")
-	alice.say("/invite")
-	inv, err := alice.wait("for the invite", func(ev event) bool { return ev.Event == "invite" })
+	c.bob.say("/new friends")
+	c.bob.say("/invite")
+	inv, err := c.bob.wait("for the invite", func(ev event) bool { return ev.Event == "invite" })
 	if err != nil {
 		return err
 	}
-	tell("alice", "/new friends")
-	tell("alice", "/invite                     "+inv.Invite[:20]+"…")
-	if err := bob.come(); err != nil {
-		return err
-	}
-	bob.say("/join " + inv.Invite)
-	if _, err := alice.wait("for bob", func(ev event) bool { return ev.Event == "member" && ev.Change == "joined" }); err != nil {
-		return err
-	}
-	tell("bob", "/join "+inv.Invite[:20]+"…   alice sees him join")
-	return talk([][3]any{{bob, alice, "hello"}, {alice, bob, "hi bob, no server between us"}}, tell)
-}
-
-// talk has lines said and seen.
-func talk(lines [][3]any, tell func(who, what string)) error {
-	for _, l := range lines {
-		from, to, text := l[0].(*person), l[1].(*person), l[2].(string)
-		from.say(text)
-		if err := to.sees(text); err != nil {
+	c.invite = inv.Invite
+	c.tell("bob", "/new friends, /invite           "+c.invite[:20]+"…")
+	for _, p := range []*person{c.alice, c.carol} {
+		if err := join(c, p); err != nil {
 			return err
 		}
-		tell(from.name, fmt.Sprintf("%-30s  %s reads it", text, to.name))
 	}
+	if err := talk(c, c.alice, "hello", c.bob, c.carol); err != nil {
+		return err
+	}
+	return talk(c, c.bob, "hi, no server between us", c.alice, c.carol)
+}
+
+// join lets somebody in, and waits until bob has seen them.
+func join(c *cast, p *person) error {
+	if err := p.come(); err != nil {
+		return err
+	}
+	p.say("/join " + c.invite)
+	_, err := c.bob.wait("for "+p.name, func(ev event) bool {
+		return ev.Event == "member" && ev.Change == "joined" && ev.Handle == p.name
+	})
+	c.tell(p.name, "/join "+c.invite[:20]+"…      bob sees "+p.name+" join")
+	return err
+}
+
+// talk has a line said, and read by others.
+func talk(c *cast, from *person, text string, readers ...*person) error {
+	from.say(text)
+	var names []string
+	for _, r := range readers {
+		if err := r.sees(text); err != nil {
+			return err
+		}
+		names = append(names, r.name)
+	}
+	c.tell(from.name, fmt.Sprintf("%-30s  read by %s", text, strings.Join(names, " and ")))
 	return nil
 }
 
-// part: bob goes, and alice writes to nobody.
-func part(alice, bob *person, tell func(who, what string)) error {
-	bob.leave()
-	if _, err := alice.wait("for bob to go", func(ev event) bool { return ev.Event == "peer" && ev.State == "offline" }); err != nil {
+// part: bob goes, and the others are apart. Both write.
+func part(c *cast) error {
+	c.bob.leave()
+	for _, p := range []*person{c.alice, c.carol} {
+		if _, err := p.wait("for bob to go", func(ev event) bool { return ev.Event == "peer" && ev.State == "offline" }); err != nil {
+			return err
+		}
+	}
+	c.tell("bob", "goes home                       alice and carol cannot reach each other")
+	for p, text := range map[*person]string{c.alice: "are you gone?", c.carol: "is anybody here?"} {
+		p.say(text)
+		if _, err := p.wait("for the message to wait", func(ev event) bool { return ev.Event == "sent" && ev.State == "waiting" }); err != nil {
+			return err
+		}
+	}
+	c.tell("alice", "are you gone?                   waits: nobody is online")
+	c.tell("carol", "is anybody here?                waits: nobody is online")
+	c.alice.kill()
+	c.tell("alice", "is killed, and starts again     it still waits")
+	return c.alice.come()
+}
+
+// meetAgain: bob comes back, and what was written apart reaches everybody.
+func meetAgain(c *cast) error {
+	if err := c.bob.come(); err != nil {
 		return err
 	}
-	tell("bob", "goes home")
-	alice.say("are you gone?")
-	if _, err := alice.wait("for her message to wait", func(ev event) bool { return ev.Event == "sent" && ev.State == "waiting" }); err != nil {
+	c.tell("bob", "comes back")
+	for _, p := range []*person{c.alice, c.bob} {
+		if err := p.sees("is anybody here?"); err != nil {
+			return err
+		}
+	}
+	c.tell("carol", "is anybody here?                read by alice and bob")
+	if err := c.carol.sees("are you gone?"); err != nil {
 		return err
 	}
-	tell("alice", "are you gone?                   waits: nobody is online")
-	alice.kill()
-	if err := alice.come(); err != nil {
+	c.tell("alice", "are you gone?                   read by carol")
+	c.carol.say("never for long")
+	held, err := c.alice.wait("for the delivery", func(ev event) bool { return ev.Event == "delivery" && ev.Held == 2 })
+	if err != nil {
 		return err
 	}
-	tell("alice", "is killed, and starts again     it still waits")
+	c.tell("carol", fmt.Sprintf("never for long                  alice knows now: held by %d of %d", held.Held, held.Members))
 	return nil
 }
 
-// meetAgain: bob comes back, reads what waited, and both hold the same.
-func meetAgain(alice, bob *person, tell func(who, what string)) error {
-	if err := bob.come(); err != nil {
+// late: a fourth comes, reads what was said, and all have the same in the same order.
+func late(c *cast) error {
+	if err := join(c, c.dave); err != nil {
 		return err
 	}
-	tell("bob", "comes back")
-	if err := bob.sees("are you gone?"); err != nil {
+	if err := talk(c, c.dave, "what did I miss?", c.alice, c.bob, c.carol); err != nil {
 		return err
 	}
-	held, err := alice.wait("for the delivery", func(ev event) bool { return ev.Event == "delivery" && ev.Held > 0 })
-	if err != nil {
-		return err
+	var first string
+	for _, p := range []*person{c.alice, c.bob, c.carol, c.dave} {
+		said, err := history(p)
+		if err != nil {
+			return err
+		}
+		if first == "" {
+			first = said
+		}
+		if said != first {
+			return fmt.Errorf("histories differ:\n%s\n%s", first, said)
+		}
 	}
-	tell("bob", fmt.Sprintf("reads “are you gone?”           alice: held by %d of %d", held.Held, held.Members))
-	if err := talk([][3]any{{bob, alice, "never for long"}}, tell); err != nil {
-		return err
-	}
-	hers, err := history(alice)
-	if err != nil {
-		return err
-	}
-	his, err := history(bob)
-	if err != nil {
-		return err
-	}
-	if hers != his {
-		return fmt.Errorf("histories differ:\n%s\n%s", hers, his)
-	}
-	tell("both", fmt.Sprintf("hold the same %d messages in the same order", strings.Count(hers, "\n")+1))
+	c.tell("all", fmt.Sprintf("hold the same %d messages in the same order", strings.Count(first, "\n")+1))
 	return nil
 }
 

@@ -24,7 +24,10 @@ func TestDemo(t *testing.T) {
 		t.Errorf("the demo took %v", took)
 	}
 	last := 0
-	for _, want := range []string{"/new friends", "/join opentalk:", "hello", "goes home", "waits: nobody is online", "is killed", "comes back", "held by 1 of 1", "the same 4 messages"} {
+	for _, want := range []string{
+		"/new friends", "alice  /join opentalk:", "carol  /join opentalk:", "hello", "read by bob and carol", "goes home",
+		"waits: nobody is online", "is killed", "comes back", "read by carol", "held by 2 of 2", "dave   /join", "the same 6 messages",
+	} {
 		at := strings.Index(out.String(), want)
 		if at < last {
 			t.Errorf("%q is missing or out of place", want)
