@@ -126,14 +126,15 @@ func (s *screen) member(ev engine.MemberEvent) {
 	if ev.Person.Fingerprint == s.book.self.Fingerprint || !ev.Live && !s.before[ev.Round] {
 		return // who was there before is no news to a newcomer
 	}
-	what := term.Literal("joined")
+	who, what := ev.Person, term.Literal("joined")
 	switch ev.Change {
 	case engine.Left:
 		what = term.Literal("left")
 	case engine.Renamed:
-		what = term.Sprintf("was called %s", term.CleanHandle(ev.Was))
+		who.Name = ev.Was
+		what = term.Sprintf("is now %s", term.CleanHandle(ev.Person.Name))
 	}
-	s.tell(ev.Round, ev.Person, what, ev.Live)
+	s.tell(ev.Round, who, what, ev.Live)
 }
 
 // topic tells of a new topic, but not of those that a newcomer finds.
