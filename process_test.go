@@ -7,6 +7,7 @@ import (
 	"io"
 	"os/exec"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -21,7 +22,25 @@ type process struct {
 	stdin  io.WriteCloser
 	lines  chan string // of stdout; closed at its end
 	seen   []string    // lines that have been taken
-	stderr bytes.Buffer
+	stderr locked
+}
+
+// locked is a buffer that is written while it is read.
+type locked struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *locked) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *locked) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 // launch starts the test binary as opentalk --json, in dir.

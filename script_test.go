@@ -33,7 +33,8 @@ func TestMain(m *testing.M) {
 //	peer NAME [FLAG…]     start opentalk --json on that home and wait until it listens
 //	say NAME LINE…        a line of input
 //	expect NAME EVENT [KEY=REGEXP…]
-//	                      wait for an event with these keys; an invite is kept in $invite, an address in $NAME_address
+//	                      wait for an event with these keys; what is sent leaves its $id, a round its $tag, an invite
+//	                      $invite
 //	leave NAME [STATUS]   end its input, and wait for it to end with this exit status, 0 if none is given
 //	term NAME [STATUS]    SIGTERM, and wait for it to end with this exit status
 //	crash NAME            kill -9
@@ -143,8 +144,8 @@ func expect(ts *testscript.TestScript, neg bool, args []string) {
 		want[key] = re
 	}
 	ev := await(ts, p, args[1], want)
-	for _, key := range []string{"id", "tag", "invite"} {
-		if v, ok := ev[key].(string); ok {
+	for key, kind := range map[string]string{"id": "sent", "tag": "round", "invite": "invite"} {
+		if v, ok := ev[key].(string); ok && args[1] == kind {
 			ts.Setenv(key, v)
 		}
 	}

@@ -172,7 +172,7 @@ func TestT25NoTraceOfTheRoundID(t *testing.T) {
 	}
 	look("the packets", wire.log.Bytes())
 	for _, p := range []*process{alice, bob} {
-		look(p.name+"'s stderr", p.stderr.Bytes())
+		look(p.name+"'s stderr", []byte(p.stderr.String()))
 		for _, line := range p.seen {
 			if !strings.Contains(line, `"event":"invite"`) {
 				look(p.name+"'s output", []byte(line))
