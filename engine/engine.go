@@ -14,7 +14,8 @@
 // rounds, peers and outboxes is its own. Around it the driver (run.go, wire.go) is one goroutine that turns sockets, the
 // disk and the clock into events, and effects into what happens.
 //
-//	round.go      a round: genesis, admission, what is durable
+//	begin.go      how a round begins: founded, joined, restored
+//	round.go      a round: admission, and what is durable
 //	peer.go       a link, from READY to goodbye
 //	sync.go       how two devices come to hold the same blocks
 //	catchup.go    asking for history, and its preview
@@ -23,7 +24,8 @@
 //	clock.go      whose clock to go by
 //	held.go       blocks of a clock that is ahead
 //	forks.go      devices that write two histories
-//	dialling.go   addresses, back-off, joining
+//	dialling.go   addresses, back-off, joining; record.go: where members say they are
+//	mesh.go       few links in large rounds
 //	people.go     members and their names
 //	announce.go   new names and topics; changes.go: what those and leave blocks change
 //	depart.go     leaving a round, and coming back to it
