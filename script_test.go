@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -110,6 +111,9 @@ func peer(ts *testscript.TestScript, neg bool, args []string) {
 	flags := append([]string{"--home", ts.MkAbs(name)}, args[1:]...)
 	if !slices.Contains(args, "--listen") {
 		listen := "127.0.0.1:0"
+		if runtime.GOOS == "linux" {
+			listen = "127.0.0.2:0" // while it restarts, no connection from 127.0.0.1 takes its port
+		}
 		if old := c.peers[name]; old != nil {
 			listen = old.listen // a restart comes back where it was
 		}

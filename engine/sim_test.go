@@ -469,6 +469,11 @@ func converge(t *testing.T, seed uint64) {
 	s.chaos()
 	s.heal()
 	s.agree()
+	for i, nd := range s.nodes {
+		if n := len(nd.core.rounds[s.tag].unheld); n > 0 {
+			t.Errorf("node %d does not know of %d of its blocks that all hold them", i, n)
+		}
+	}
 	if t.Failed() {
 		t.Logf("seed %d, %d nodes: %s", seed, len(s.nodes), strings.Join(slices.Sorted(maps.Values(s.said)), ", "))
 	}

@@ -119,7 +119,8 @@ func (p *peer) learn(entries []link.Entry) {
 func (r *round) tellNews(p *peer) {
 	var entries []link.Entry
 	for d, at := range ordered(r.durable, compareDevices) {
-		if beyond(p.told, d, at.Seq) && beyond(p.known, d, at.Seq) {
+		// Of its own line it wants to know how far it is held, not what is on it.
+		if beyond(p.told, d, at.Seq) && (d == p.device() || beyond(p.known, d, at.Seq)) {
 			entries = append(entries, entryOf(at))
 			p.told[d] = at.Seq
 		}
@@ -272,8 +273,10 @@ func (r *round) take(p *peer, b *chain.Block, pushed bool) error {
 		if err != nil {
 			return
 		}
-		if r.c.peers[p.id] == p {
-			p.acknowledge(b.Author)
+		for _, other := range r.peers {
+			if other.device() == p.device() { // by whichever link: that of the block may have gone as a duplicate
+				other.acknowledge(b.Author)
+			}
 		}
 		for _, id := range announcers {
 			if other := r.c.peers[id]; other != nil {
