@@ -274,7 +274,9 @@ func (r *round) take(p *peer, b *chain.Block, pushed bool) error {
 			return
 		}
 		for _, other := range r.peers {
-			if other.device() == p.device() { // by whichever link: that of the block may have gone as a duplicate
+			// By whichever link: that of the block may have gone as a duplicate. The author counts who holds it, whoever
+			// brought it.
+			if other.device() == p.device() || other.device() == b.Author {
 				other.acknowledge(b.Author)
 			}
 		}
