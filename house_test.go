@@ -14,7 +14,7 @@ import (
 // floors says which packages each package of the house may import besides the standard library and other modules.
 // Imports only ever point down.
 var floors = map[string][]string{
-	"opentalk":                              {"shell", "engine"},
+	"opentalk":                              {"shell", "engine", "scripts"},
 	"opentalk/shell":                        {"shell/line", "shell/term", "engine", "plugins", "plugins/hook"},
 	"opentalk/shell/line":                   {"shell/term"},
 	"opentalk/shell/line/linetest":          {"shell/line", "shell/term"},
@@ -28,6 +28,12 @@ var floors = map[string][]string{
 	"opentalk/engine/socket":                {},
 	"opentalk/engine/identity":              {},
 	"opentalk/engine/identity/identitytest": {"engine/identity"},
+	"opentalk/plugins":                      {"plugins/hook", "plugins/wire"},
+	"opentalk/plugins/hook":                 {},
+	"opentalk/plugins/wire":                 {"plugins/hook"},
+	"opentalk/plugins/sdk":                  {"plugins/hook", "plugins/wire"},
+	"opentalk/plugins/sdk/sdktest":          {"plugins/sdk", "plugins/hook"},
+	"opentalk/scripts":                      {"plugins/sdk", "plugins/hook"},
 	"opentalk/examples/demo":                {},
 }
 
