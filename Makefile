@@ -51,6 +51,11 @@ fuzz:
 		done; \
 	done
 
+# Makes the code of the plugin contract again, with the generators that made it and no others.
+.PHONY: proto
+proto:
+	plugins/wire/generate
+
 cross:
 	@for target in linux/amd64 linux/arm64 darwin/arm64 windows/amd64 freebsd/amd64; do \
 		echo "build $$target"; \

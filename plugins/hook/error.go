@@ -15,8 +15,17 @@ const (
 	CodeTooMuch  Code = "too-much"  // more than may be asked for in that time
 	CodeDropped  Code = "dropped"   // an outgoing filter has dropped the message, or a required one has failed
 	CodeLoop     Code = "loop"      // what set this off was set off by an extension, more than [MaxDepth] deep
-	CodeClosed   Code = "closed"    // the chat ends
+	CodeClosed   Code = "closed"    // the chat, or the plugin, ends
+	CodeVersion  Code = "version"   // the other side is older or newer, and does not know what it was asked
 )
+
+// Codes lists all of them.
+func Codes() []Code {
+	return []Code{
+		CodeFailed, CodeDenied, CodeNotFound, CodeInvalid, CodeTooBig, CodeTooMuch, CodeDropped, CodeLoop, CodeClosed,
+		CodeVersion,
+	}
+}
 
 // Error is how a call of the host fails, and what an extension may return to have its text shown as it is.
 type Error struct {

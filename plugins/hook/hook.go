@@ -3,7 +3,7 @@
 // means, and what happens when there is none.
 //
 // Both sides import it: the chat, the SDK that plugin authors use, and the Lua host, which is a plugin like any other. It
-// holds no behaviour and needs the standard library only. Values are copies; no key, no round id and nothing of the engine
+// holds no behaviour but the checks of what crosses, and needs the standard library only. Values are copies; no key, no round id and nothing of the engine
 // ever crosses. Text that others wrote is foreign: it is valid UTF-8 and may hold anything else, escape sequences included.
 //
 // An extension is a plugin or a script. A plugin process may hold several, as the Lua host does, each with its own name,
@@ -24,14 +24,15 @@ const Version = 1
 // Extender is what a plugin process answers. Calls come concurrently, but one at a time for each handler, and Observe in
 // the order of what happened. ctx ends with the budget of the call (HOOKS 3); an answer after that is thrown away.
 //
-// An error says that the handler has failed. Three within a minute turn the extension off.
+// An error says that the handler has failed. [Strikes] of them within [StrikeWindow] turn the extension off; an [*Error] of a
+// command whose code is not [CodeFailed] is no strike but an answer to whoever gave the command.
 type Extender interface {
 	// Start is called once, before everything else. The registration is what the chat will call; [Host.Register] can
 	// change it later.
 	Start(ctx context.Context, hello Hello, host Host) (Registration, error)
 	// Run runs a command. What it returns is shown to whoever gave the command, line by line.
 	Run(ctx context.Context, call Call) (lines []string, err error)
-	// Complete returns what may stand in place of the last word, with whatever precedes it in the word.
+	// Complete returns what may stand in place of the last word, whole words.
 	Complete(ctx context.Context, call Completion) ([]string, error)
 	// Filter decides on one thing that passes by.
 	Filter(ctx context.Context, to Target, item Item) (Verdict, error)
@@ -42,10 +43,11 @@ type Extender interface {
 }
 
 // Host is what the chat does for an extension; from is its name, and must be one that is registered by the same plugin.
-// It may be called at any time between Start and Stop. While a call of the chat is answered, the context of that call
-// should be passed on: by it the chat sees who set off what, and ends loops.
+// It may be called at any time between Start and Stop; until Start has answered, from can only be [Hello.Name]. While a call of
+// the chat is answered, the context of that call should be passed on: by it the chat sees who set off what, and ends loops.
+// Nothing that outlives the call should hang on its end: [context.WithoutCancel] keeps what set it off.
 //
-// Every error is an [*Error].
+// Every error is an [*Error], or that of ctx.
 type Host interface {
 	// Register replaces what is registered. Whatever stays in it keeps its place.
 	Register(ctx context.Context, all Registration) error

@@ -112,3 +112,6 @@ const (
 	LevelWarn  Level = "warn"
 	LevelError Level = "error"
 )
+
+// Levels lists all of them.
+func Levels() []Level { return []Level{LevelDebug, LevelInfo, LevelWarn, LevelError} }
