@@ -35,7 +35,7 @@ var floors = map[string][]string{
 	"opentalk/plugins/wire/wiretest":        {"plugins/wire", "plugins/hook"},
 	"opentalk/plugins/sdk":                  {"plugins/hook", "plugins/wire"},
 	"opentalk/plugins/sdk/sdktest":          {"plugins/sdk", "plugins/hook", "plugins/wire/wiretest"},
-	"opentalk/scripts":                      {"plugins/sdk", "plugins/hook"},
+	"opentalk/scripts":                      {"plugins/sdk", "plugins/sdk/sdktest", "plugins/hook"},
 	"opentalk/examples/demo":                {},
 }
 
