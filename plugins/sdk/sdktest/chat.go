@@ -90,7 +90,7 @@ type happening struct {
 	ctx    context.Context
 	event  hook.Event
 	except string
-	only   string // a timer's extension, "" for all
+	only   string // the extension that alone is told, "" for all
 }
 
 // New starts a plugin.
@@ -141,7 +141,7 @@ func (c *Chat) start(config json.RawMessage) error {
 	if err := c.register(all); err != nil {
 		return fmt.Errorf("registering %s: %w", c.name, err)
 	}
-	return nil
+	return c.tell()
 }
 
 func (c *Chat) register(all hook.Registration) error {
@@ -151,7 +151,13 @@ func (c *Chat) register(all hook.Registration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.starting = false
+	before := c.extensions
 	c.extensions = slices.Clone(all.Extensions)
+	for _, e := range c.extensions {
+		if !slices.ContainsFunc(before, func(o hook.Extension) bool { return o.Name == e.Name }) {
+			c.happened = append(c.happened, happening{ctx: context.Background(), event: hook.Started{}, only: e.Name})
+		}
+	}
 	for key := range c.timers {
 		if c.extension(key.extension) == nil {
 			delete(c.timers, key)
