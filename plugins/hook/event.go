@@ -18,6 +18,7 @@ const (
 	KindCaughtUp Kind = "caught-up" // [CaughtUp]: what was missed has come
 	KindTimer    Kind = "timer"     // [Timer]: a timer has fired
 	KindMissed   Kind = "missed"    // [Missed]: events were lost
+	KindStart    Kind = "start"     // [Started]: the extension is registered
 	KindShutdown Kind = "shutdown"  // [Shutdown]: the chat ends
 )
 
@@ -25,7 +26,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		KindMessage, KindMention, KindSent, KindDelivery, KindPeer, KindMember, KindTopic, KindRound, KindCaughtUp, KindTimer,
-		KindMissed, KindShutdown,
+		KindMissed, KindStart, KindShutdown,
 	}
 }
 
@@ -114,6 +115,9 @@ type Timer struct {
 // reads the history.
 type Missed struct{ Count int }
 
+// Started comes first, once for each time that the extension is registered anew.
+type Started struct{}
+
 // Shutdown comes last, before [Extender.Stop].
 type Shutdown struct{}
 
@@ -128,4 +132,5 @@ func (RoundEvent) Kind() Kind    { return KindRound }
 func (CaughtUp) Kind() Kind      { return KindCaughtUp }
 func (Timer) Kind() Kind         { return KindTimer }
 func (Missed) Kind() Kind        { return KindMissed }
+func (Started) Kind() Kind       { return KindStart }
 func (Shutdown) Kind() Kind      { return KindShutdown }

@@ -165,7 +165,10 @@ func (s *chatServer) Set(ctx context.Context, r *pb.SetRequest) (*pb.SetReply, e
 	if err := cmp.Or(hook.CheckKey(r.GetKey()), hook.CheckValue(r.GetValue())); err != nil {
 		return nil, errorOut(err)
 	}
-	value := slices.Concat([]byte{}, r.GetValue()) // not nil, which would be a key that is not there
+	value := r.GetValue()
+	if value == nil {
+		value = []byte{} // nil would be a key that is not there
+	}
 	return answer(&pb.SetReply{}, s.host.Set(ctx, from, r.GetKey(), value))
 }
 

@@ -39,6 +39,8 @@ func setEvent(r *pb.ObserveRequest, event hook.Event) bool {
 		r.Event = &pb.ObserveRequest_Timer{Timer: &pb.Timer{Name: text(e.Name), DueMs: msOut(e.Due)}}
 	case hook.Missed:
 		r.Event = &pb.ObserveRequest_Missed{Missed: &pb.Missed{Count: int32(e.Count)}}
+	case hook.Started:
+		r.Event = &pb.ObserveRequest_Start{Start: &pb.Started{}}
 	case hook.Shutdown:
 		r.Event = &pb.ObserveRequest_Shutdown{Shutdown: &pb.Shutdown{}}
 	}
@@ -81,6 +83,8 @@ func event(r *pb.ObserveRequest) hook.Event {
 		return hook.Timer{Name: e.Timer.GetName(), Due: msIn(e.Timer.GetDueMs())}
 	case *pb.ObserveRequest_Missed:
 		return hook.Missed{Count: int(e.Missed.GetCount())}
+	case *pb.ObserveRequest_Start:
+		return hook.Started{}
 	case *pb.ObserveRequest_Shutdown:
 		return hook.Shutdown{}
 	}

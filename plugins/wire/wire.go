@@ -65,7 +65,9 @@ func ServeConfig(e hook.Extender) *plugin.ServeConfig {
 }
 
 // DialOptions are those of the chat's connection to a plugin.
-func DialOptions() []grpc.DialOption { return dialOptions(maxFromPlugin, maxFromChat) }
+func DialOptions() []grpc.DialOption {
+	return append(dialOptions(maxFromPlugin, maxFromChat), grpc.WithDefaultCallOptions(grpc.ForceCodecV2(newCareful())))
+}
 
 // NewServer makes the server of a plugin.
 func NewServer(opts []grpc.ServerOption) *grpc.Server {
@@ -76,7 +78,7 @@ func NewServer(opts []grpc.ServerOption) *grpc.Server {
 // newHostServer makes the server of the chat.
 func newHostServer(opts []grpc.ServerOption) *grpc.Server {
 	return grpc.NewServer(append(opts, grpc.MaxRecvMsgSize(maxFromPlugin), grpc.MaxSendMsgSize(maxFromChat),
-		grpc.MaxHeaderListSize(maxHeaders), grpc.MaxConcurrentStreams(maxCalls))...)
+		grpc.MaxHeaderListSize(maxHeaders), grpc.MaxConcurrentStreams(maxCalls), grpc.ForceServerCodecV2(newCareful()))...)
 }
 
 func dialOptions(receive, send int) []grpc.DialOption {

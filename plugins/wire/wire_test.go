@@ -182,7 +182,7 @@ func TestEveryEventCrosses(t *testing.T) {
 			values[hook.MessageEvent](t, "message"), values[hook.MentionEvent](t, "mention"), values[hook.SentEvent](t, "sent"),
 			values[hook.DeliveryEvent](t, "delivery"), values[hook.PeerEvent](t, "peer"), values[hook.MemberEvent](t, "member"),
 			values[hook.TopicEvent](t, "topic"), values[hook.RoundEvent](t, "round"), values[hook.CaughtUp](t, "caught up"),
-			values[hook.Timer](t, "timer"), values[hook.Missed](t, "missed"), hook.Shutdown{},
+			values[hook.Timer](t, "timer"), values[hook.Missed](t, "missed"), hook.Started{}, hook.Shutdown{},
 		}
 		if len(events) != len(hook.Kinds()) {
 			t.Fatalf("%d events of %d kinds", len(events), len(hook.Kinds()))

@@ -636,6 +636,7 @@ type ObserveRequest struct {
 	//	*ObserveRequest_CaughtUp
 	//	*ObserveRequest_Timer
 	//	*ObserveRequest_Missed
+	//	*ObserveRequest_Start
 	//	*ObserveRequest_Shutdown
 	Event         isObserveRequest_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
@@ -792,6 +793,15 @@ func (x *ObserveRequest) GetMissed() *Missed {
 	return nil
 }
 
+func (x *ObserveRequest) GetStart() *Started {
+	if x != nil {
+		if x, ok := x.Event.(*ObserveRequest_Start); ok {
+			return x.Start
+		}
+	}
+	return nil
+}
+
 func (x *ObserveRequest) GetShutdown() *Shutdown {
 	if x != nil {
 		if x, ok := x.Event.(*ObserveRequest_Shutdown); ok {
@@ -849,8 +859,12 @@ type ObserveRequest_Missed struct {
 	Missed *Missed `protobuf:"bytes,20,opt,name=missed,proto3,oneof"`
 }
 
+type ObserveRequest_Start struct {
+	Start *Started `protobuf:"bytes,21,opt,name=start,proto3,oneof"`
+}
+
 type ObserveRequest_Shutdown struct {
-	Shutdown *Shutdown `protobuf:"bytes,21,opt,name=shutdown,proto3,oneof"`
+	Shutdown *Shutdown `protobuf:"bytes,22,opt,name=shutdown,proto3,oneof"`
 }
 
 func (*ObserveRequest_Message) isObserveRequest_Event() {}
@@ -874,6 +888,8 @@ func (*ObserveRequest_CaughtUp) isObserveRequest_Event() {}
 func (*ObserveRequest_Timer) isObserveRequest_Event() {}
 
 func (*ObserveRequest_Missed) isObserveRequest_Event() {}
+
+func (*ObserveRequest_Start) isObserveRequest_Event() {}
 
 func (*ObserveRequest_Shutdown) isObserveRequest_Event() {}
 
@@ -2598,6 +2614,42 @@ func (x *Missed) GetCount() int32 {
 	return 0
 }
 
+type Started struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Started) Reset() {
+	*x = Started{}
+	mi := &file_opentalk_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Started) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Started) ProtoMessage() {}
+
+func (x *Started) ProtoReflect() protoreflect.Message {
+	mi := &file_opentalk_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Started.ProtoReflect.Descriptor instead.
+func (*Started) Descriptor() ([]byte, []int) {
+	return file_opentalk_proto_rawDescGZIP(), []int{36}
+}
+
 type Shutdown struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -2606,7 +2658,7 @@ type Shutdown struct {
 
 func (x *Shutdown) Reset() {
 	*x = Shutdown{}
-	mi := &file_opentalk_proto_msgTypes[36]
+	mi := &file_opentalk_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2618,7 +2670,7 @@ func (x *Shutdown) String() string {
 func (*Shutdown) ProtoMessage() {}
 
 func (x *Shutdown) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[36]
+	mi := &file_opentalk_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2631,7 +2683,7 @@ func (x *Shutdown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shutdown.ProtoReflect.Descriptor instead.
 func (*Shutdown) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{36}
+	return file_opentalk_proto_rawDescGZIP(), []int{37}
 }
 
 // From says who asks for something.
@@ -2647,7 +2699,7 @@ type From struct {
 
 func (x *From) Reset() {
 	*x = From{}
-	mi := &file_opentalk_proto_msgTypes[37]
+	mi := &file_opentalk_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2659,7 +2711,7 @@ func (x *From) String() string {
 func (*From) ProtoMessage() {}
 
 func (x *From) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[37]
+	mi := &file_opentalk_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2672,7 +2724,7 @@ func (x *From) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use From.ProtoReflect.Descriptor instead.
 func (*From) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{37}
+	return file_opentalk_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *From) GetExtension() string {
@@ -2699,7 +2751,7 @@ type RegisterRequest struct {
 
 func (x *RegisterRequest) Reset() {
 	*x = RegisterRequest{}
-	mi := &file_opentalk_proto_msgTypes[38]
+	mi := &file_opentalk_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2711,7 +2763,7 @@ func (x *RegisterRequest) String() string {
 func (*RegisterRequest) ProtoMessage() {}
 
 func (x *RegisterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[38]
+	mi := &file_opentalk_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2724,7 +2776,7 @@ func (x *RegisterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterRequest.ProtoReflect.Descriptor instead.
 func (*RegisterRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{38}
+	return file_opentalk_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *RegisterRequest) GetCall() uint64 {
@@ -2749,7 +2801,7 @@ type RegisterReply struct {
 
 func (x *RegisterReply) Reset() {
 	*x = RegisterReply{}
-	mi := &file_opentalk_proto_msgTypes[39]
+	mi := &file_opentalk_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2761,7 +2813,7 @@ func (x *RegisterReply) String() string {
 func (*RegisterReply) ProtoMessage() {}
 
 func (x *RegisterReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[39]
+	mi := &file_opentalk_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2774,7 +2826,7 @@ func (x *RegisterReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterReply.ProtoReflect.Descriptor instead.
 func (*RegisterReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{39}
+	return file_opentalk_proto_rawDescGZIP(), []int{40}
 }
 
 type SendRequest struct {
@@ -2787,7 +2839,7 @@ type SendRequest struct {
 
 func (x *SendRequest) Reset() {
 	*x = SendRequest{}
-	mi := &file_opentalk_proto_msgTypes[40]
+	mi := &file_opentalk_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2799,7 +2851,7 @@ func (x *SendRequest) String() string {
 func (*SendRequest) ProtoMessage() {}
 
 func (x *SendRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[40]
+	mi := &file_opentalk_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2812,7 +2864,7 @@ func (x *SendRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendRequest.ProtoReflect.Descriptor instead.
 func (*SendRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{40}
+	return file_opentalk_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *SendRequest) GetFrom() *From {
@@ -2838,7 +2890,7 @@ type SendReply struct {
 
 func (x *SendReply) Reset() {
 	*x = SendReply{}
-	mi := &file_opentalk_proto_msgTypes[41]
+	mi := &file_opentalk_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2850,7 +2902,7 @@ func (x *SendReply) String() string {
 func (*SendReply) ProtoMessage() {}
 
 func (x *SendReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[41]
+	mi := &file_opentalk_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2863,7 +2915,7 @@ func (x *SendReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendReply.ProtoReflect.Descriptor instead.
 func (*SendReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{41}
+	return file_opentalk_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *SendReply) GetId() string {
@@ -2884,7 +2936,7 @@ type PrintRequest struct {
 
 func (x *PrintRequest) Reset() {
 	*x = PrintRequest{}
-	mi := &file_opentalk_proto_msgTypes[42]
+	mi := &file_opentalk_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2896,7 +2948,7 @@ func (x *PrintRequest) String() string {
 func (*PrintRequest) ProtoMessage() {}
 
 func (x *PrintRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[42]
+	mi := &file_opentalk_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2909,7 +2961,7 @@ func (x *PrintRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrintRequest.ProtoReflect.Descriptor instead.
 func (*PrintRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{42}
+	return file_opentalk_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *PrintRequest) GetFrom() *From {
@@ -2941,7 +2993,7 @@ type PrintReply struct {
 
 func (x *PrintReply) Reset() {
 	*x = PrintReply{}
-	mi := &file_opentalk_proto_msgTypes[43]
+	mi := &file_opentalk_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2953,7 +3005,7 @@ func (x *PrintReply) String() string {
 func (*PrintReply) ProtoMessage() {}
 
 func (x *PrintReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[43]
+	mi := &file_opentalk_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2966,7 +3018,7 @@ func (x *PrintReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrintReply.ProtoReflect.Descriptor instead.
 func (*PrintReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{43}
+	return file_opentalk_proto_rawDescGZIP(), []int{44}
 }
 
 type NotifyRequest struct {
@@ -2979,7 +3031,7 @@ type NotifyRequest struct {
 
 func (x *NotifyRequest) Reset() {
 	*x = NotifyRequest{}
-	mi := &file_opentalk_proto_msgTypes[44]
+	mi := &file_opentalk_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2991,7 +3043,7 @@ func (x *NotifyRequest) String() string {
 func (*NotifyRequest) ProtoMessage() {}
 
 func (x *NotifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[44]
+	mi := &file_opentalk_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3004,7 +3056,7 @@ func (x *NotifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyRequest.ProtoReflect.Descriptor instead.
 func (*NotifyRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{44}
+	return file_opentalk_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *NotifyRequest) GetFrom() *From {
@@ -3029,7 +3081,7 @@ type NotifyReply struct {
 
 func (x *NotifyReply) Reset() {
 	*x = NotifyReply{}
-	mi := &file_opentalk_proto_msgTypes[45]
+	mi := &file_opentalk_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3041,7 +3093,7 @@ func (x *NotifyReply) String() string {
 func (*NotifyReply) ProtoMessage() {}
 
 func (x *NotifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[45]
+	mi := &file_opentalk_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3054,7 +3106,7 @@ func (x *NotifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyReply.ProtoReflect.Descriptor instead.
 func (*NotifyReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{45}
+	return file_opentalk_proto_rawDescGZIP(), []int{46}
 }
 
 type MeRequest struct {
@@ -3066,7 +3118,7 @@ type MeRequest struct {
 
 func (x *MeRequest) Reset() {
 	*x = MeRequest{}
-	mi := &file_opentalk_proto_msgTypes[46]
+	mi := &file_opentalk_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3078,7 +3130,7 @@ func (x *MeRequest) String() string {
 func (*MeRequest) ProtoMessage() {}
 
 func (x *MeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[46]
+	mi := &file_opentalk_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3091,7 +3143,7 @@ func (x *MeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MeRequest.ProtoReflect.Descriptor instead.
 func (*MeRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{46}
+	return file_opentalk_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *MeRequest) GetFrom() *From {
@@ -3110,7 +3162,7 @@ type MeReply struct {
 
 func (x *MeReply) Reset() {
 	*x = MeReply{}
-	mi := &file_opentalk_proto_msgTypes[47]
+	mi := &file_opentalk_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3122,7 +3174,7 @@ func (x *MeReply) String() string {
 func (*MeReply) ProtoMessage() {}
 
 func (x *MeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[47]
+	mi := &file_opentalk_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3135,7 +3187,7 @@ func (x *MeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MeReply.ProtoReflect.Descriptor instead.
 func (*MeReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{47}
+	return file_opentalk_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *MeReply) GetSelf() *Self {
@@ -3154,7 +3206,7 @@ type RoundsRequest struct {
 
 func (x *RoundsRequest) Reset() {
 	*x = RoundsRequest{}
-	mi := &file_opentalk_proto_msgTypes[48]
+	mi := &file_opentalk_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3166,7 +3218,7 @@ func (x *RoundsRequest) String() string {
 func (*RoundsRequest) ProtoMessage() {}
 
 func (x *RoundsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[48]
+	mi := &file_opentalk_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3179,7 +3231,7 @@ func (x *RoundsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoundsRequest.ProtoReflect.Descriptor instead.
 func (*RoundsRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{48}
+	return file_opentalk_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *RoundsRequest) GetFrom() *From {
@@ -3198,7 +3250,7 @@ type RoundsReply struct {
 
 func (x *RoundsReply) Reset() {
 	*x = RoundsReply{}
-	mi := &file_opentalk_proto_msgTypes[49]
+	mi := &file_opentalk_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3210,7 +3262,7 @@ func (x *RoundsReply) String() string {
 func (*RoundsReply) ProtoMessage() {}
 
 func (x *RoundsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[49]
+	mi := &file_opentalk_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3223,7 +3275,7 @@ func (x *RoundsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoundsReply.ProtoReflect.Descriptor instead.
 func (*RoundsReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{49}
+	return file_opentalk_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *RoundsReply) GetRounds() []*Round {
@@ -3243,7 +3295,7 @@ type PeersRequest struct {
 
 func (x *PeersRequest) Reset() {
 	*x = PeersRequest{}
-	mi := &file_opentalk_proto_msgTypes[50]
+	mi := &file_opentalk_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3255,7 +3307,7 @@ func (x *PeersRequest) String() string {
 func (*PeersRequest) ProtoMessage() {}
 
 func (x *PeersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[50]
+	mi := &file_opentalk_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3268,7 +3320,7 @@ func (x *PeersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PeersRequest.ProtoReflect.Descriptor instead.
 func (*PeersRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{50}
+	return file_opentalk_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *PeersRequest) GetFrom() *From {
@@ -3294,7 +3346,7 @@ type PeersReply struct {
 
 func (x *PeersReply) Reset() {
 	*x = PeersReply{}
-	mi := &file_opentalk_proto_msgTypes[51]
+	mi := &file_opentalk_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3306,7 +3358,7 @@ func (x *PeersReply) String() string {
 func (*PeersReply) ProtoMessage() {}
 
 func (x *PeersReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[51]
+	mi := &file_opentalk_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3319,7 +3371,7 @@ func (x *PeersReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PeersReply.ProtoReflect.Descriptor instead.
 func (*PeersReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{51}
+	return file_opentalk_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *PeersReply) GetPeers() []*Peer {
@@ -3339,7 +3391,7 @@ type MembersRequest struct {
 
 func (x *MembersRequest) Reset() {
 	*x = MembersRequest{}
-	mi := &file_opentalk_proto_msgTypes[52]
+	mi := &file_opentalk_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3351,7 +3403,7 @@ func (x *MembersRequest) String() string {
 func (*MembersRequest) ProtoMessage() {}
 
 func (x *MembersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[52]
+	mi := &file_opentalk_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3364,7 +3416,7 @@ func (x *MembersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MembersRequest.ProtoReflect.Descriptor instead.
 func (*MembersRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{52}
+	return file_opentalk_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *MembersRequest) GetFrom() *From {
@@ -3390,7 +3442,7 @@ type MembersReply struct {
 
 func (x *MembersReply) Reset() {
 	*x = MembersReply{}
-	mi := &file_opentalk_proto_msgTypes[53]
+	mi := &file_opentalk_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3402,7 +3454,7 @@ func (x *MembersReply) String() string {
 func (*MembersReply) ProtoMessage() {}
 
 func (x *MembersReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[53]
+	mi := &file_opentalk_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3415,7 +3467,7 @@ func (x *MembersReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MembersReply.ProtoReflect.Descriptor instead.
 func (*MembersReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{53}
+	return file_opentalk_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *MembersReply) GetMembers() []*Member {
@@ -3438,7 +3490,7 @@ type HistoryRequest struct {
 
 func (x *HistoryRequest) Reset() {
 	*x = HistoryRequest{}
-	mi := &file_opentalk_proto_msgTypes[54]
+	mi := &file_opentalk_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3450,7 +3502,7 @@ func (x *HistoryRequest) String() string {
 func (*HistoryRequest) ProtoMessage() {}
 
 func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[54]
+	mi := &file_opentalk_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3463,7 +3515,7 @@ func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryRequest.ProtoReflect.Descriptor instead.
 func (*HistoryRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{54}
+	return file_opentalk_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *HistoryRequest) GetFrom() *From {
@@ -3510,7 +3562,7 @@ type HistoryReply struct {
 
 func (x *HistoryReply) Reset() {
 	*x = HistoryReply{}
-	mi := &file_opentalk_proto_msgTypes[55]
+	mi := &file_opentalk_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3522,7 +3574,7 @@ func (x *HistoryReply) String() string {
 func (*HistoryReply) ProtoMessage() {}
 
 func (x *HistoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[55]
+	mi := &file_opentalk_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3535,7 +3587,7 @@ func (x *HistoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryReply.ProtoReflect.Descriptor instead.
 func (*HistoryReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{55}
+	return file_opentalk_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *HistoryReply) GetMessages() []*Message {
@@ -3556,7 +3608,7 @@ type SetNickRequest struct {
 
 func (x *SetNickRequest) Reset() {
 	*x = SetNickRequest{}
-	mi := &file_opentalk_proto_msgTypes[56]
+	mi := &file_opentalk_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3568,7 +3620,7 @@ func (x *SetNickRequest) String() string {
 func (*SetNickRequest) ProtoMessage() {}
 
 func (x *SetNickRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[56]
+	mi := &file_opentalk_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3581,7 +3633,7 @@ func (x *SetNickRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetNickRequest.ProtoReflect.Descriptor instead.
 func (*SetNickRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{56}
+	return file_opentalk_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *SetNickRequest) GetFrom() *From {
@@ -3613,7 +3665,7 @@ type SetNickReply struct {
 
 func (x *SetNickReply) Reset() {
 	*x = SetNickReply{}
-	mi := &file_opentalk_proto_msgTypes[57]
+	mi := &file_opentalk_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3625,7 +3677,7 @@ func (x *SetNickReply) String() string {
 func (*SetNickReply) ProtoMessage() {}
 
 func (x *SetNickReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[57]
+	mi := &file_opentalk_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3638,7 +3690,7 @@ func (x *SetNickReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetNickReply.ProtoReflect.Descriptor instead.
 func (*SetNickReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{57}
+	return file_opentalk_proto_rawDescGZIP(), []int{58}
 }
 
 type SetTopicRequest struct {
@@ -3652,7 +3704,7 @@ type SetTopicRequest struct {
 
 func (x *SetTopicRequest) Reset() {
 	*x = SetTopicRequest{}
-	mi := &file_opentalk_proto_msgTypes[58]
+	mi := &file_opentalk_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3664,7 +3716,7 @@ func (x *SetTopicRequest) String() string {
 func (*SetTopicRequest) ProtoMessage() {}
 
 func (x *SetTopicRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[58]
+	mi := &file_opentalk_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3677,7 +3729,7 @@ func (x *SetTopicRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTopicRequest.ProtoReflect.Descriptor instead.
 func (*SetTopicRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{58}
+	return file_opentalk_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *SetTopicRequest) GetFrom() *From {
@@ -3709,7 +3761,7 @@ type SetTopicReply struct {
 
 func (x *SetTopicReply) Reset() {
 	*x = SetTopicReply{}
-	mi := &file_opentalk_proto_msgTypes[59]
+	mi := &file_opentalk_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3721,7 +3773,7 @@ func (x *SetTopicReply) String() string {
 func (*SetTopicReply) ProtoMessage() {}
 
 func (x *SetTopicReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[59]
+	mi := &file_opentalk_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3734,7 +3786,7 @@ func (x *SetTopicReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTopicReply.ProtoReflect.Descriptor instead.
 func (*SetTopicReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{59}
+	return file_opentalk_proto_rawDescGZIP(), []int{60}
 }
 
 type JoinRequest struct {
@@ -3747,7 +3799,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_opentalk_proto_msgTypes[60]
+	mi := &file_opentalk_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3759,7 +3811,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[60]
+	mi := &file_opentalk_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3772,7 +3824,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{60}
+	return file_opentalk_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *JoinRequest) GetFrom() *From {
@@ -3798,7 +3850,7 @@ type JoinReply struct {
 
 func (x *JoinReply) Reset() {
 	*x = JoinReply{}
-	mi := &file_opentalk_proto_msgTypes[61]
+	mi := &file_opentalk_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3810,7 +3862,7 @@ func (x *JoinReply) String() string {
 func (*JoinReply) ProtoMessage() {}
 
 func (x *JoinReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[61]
+	mi := &file_opentalk_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3823,7 +3875,7 @@ func (x *JoinReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinReply.ProtoReflect.Descriptor instead.
 func (*JoinReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{61}
+	return file_opentalk_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *JoinReply) GetRound() *Round {
@@ -3843,7 +3895,7 @@ type LeaveRequest struct {
 
 func (x *LeaveRequest) Reset() {
 	*x = LeaveRequest{}
-	mi := &file_opentalk_proto_msgTypes[62]
+	mi := &file_opentalk_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3855,7 +3907,7 @@ func (x *LeaveRequest) String() string {
 func (*LeaveRequest) ProtoMessage() {}
 
 func (x *LeaveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[62]
+	mi := &file_opentalk_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3868,7 +3920,7 @@ func (x *LeaveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveRequest.ProtoReflect.Descriptor instead.
 func (*LeaveRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{62}
+	return file_opentalk_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *LeaveRequest) GetFrom() *From {
@@ -3893,7 +3945,7 @@ type LeaveReply struct {
 
 func (x *LeaveReply) Reset() {
 	*x = LeaveReply{}
-	mi := &file_opentalk_proto_msgTypes[63]
+	mi := &file_opentalk_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3905,7 +3957,7 @@ func (x *LeaveReply) String() string {
 func (*LeaveReply) ProtoMessage() {}
 
 func (x *LeaveReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[63]
+	mi := &file_opentalk_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3918,7 +3970,7 @@ func (x *LeaveReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveReply.ProtoReflect.Descriptor instead.
 func (*LeaveReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{63}
+	return file_opentalk_proto_rawDescGZIP(), []int{64}
 }
 
 type GetRequest struct {
@@ -3931,7 +3983,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_opentalk_proto_msgTypes[64]
+	mi := &file_opentalk_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3943,7 +3995,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[64]
+	mi := &file_opentalk_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3956,7 +4008,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{64}
+	return file_opentalk_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *GetRequest) GetFrom() *From {
@@ -3983,7 +4035,7 @@ type GetReply struct {
 
 func (x *GetReply) Reset() {
 	*x = GetReply{}
-	mi := &file_opentalk_proto_msgTypes[65]
+	mi := &file_opentalk_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3995,7 +4047,7 @@ func (x *GetReply) String() string {
 func (*GetReply) ProtoMessage() {}
 
 func (x *GetReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[65]
+	mi := &file_opentalk_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4008,7 +4060,7 @@ func (x *GetReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReply.ProtoReflect.Descriptor instead.
 func (*GetReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{65}
+	return file_opentalk_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *GetReply) GetFound() bool {
@@ -4036,7 +4088,7 @@ type SetRequest struct {
 
 func (x *SetRequest) Reset() {
 	*x = SetRequest{}
-	mi := &file_opentalk_proto_msgTypes[66]
+	mi := &file_opentalk_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4048,7 +4100,7 @@ func (x *SetRequest) String() string {
 func (*SetRequest) ProtoMessage() {}
 
 func (x *SetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[66]
+	mi := &file_opentalk_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4061,7 +4113,7 @@ func (x *SetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRequest.ProtoReflect.Descriptor instead.
 func (*SetRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{66}
+	return file_opentalk_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *SetRequest) GetFrom() *From {
@@ -4093,7 +4145,7 @@ type SetReply struct {
 
 func (x *SetReply) Reset() {
 	*x = SetReply{}
-	mi := &file_opentalk_proto_msgTypes[67]
+	mi := &file_opentalk_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4105,7 +4157,7 @@ func (x *SetReply) String() string {
 func (*SetReply) ProtoMessage() {}
 
 func (x *SetReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[67]
+	mi := &file_opentalk_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4118,7 +4170,7 @@ func (x *SetReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetReply.ProtoReflect.Descriptor instead.
 func (*SetReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{67}
+	return file_opentalk_proto_rawDescGZIP(), []int{68}
 }
 
 type DeleteRequest struct {
@@ -4131,7 +4183,7 @@ type DeleteRequest struct {
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_opentalk_proto_msgTypes[68]
+	mi := &file_opentalk_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4143,7 +4195,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[68]
+	mi := &file_opentalk_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4156,7 +4208,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{68}
+	return file_opentalk_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *DeleteRequest) GetFrom() *From {
@@ -4181,7 +4233,7 @@ type DeleteReply struct {
 
 func (x *DeleteReply) Reset() {
 	*x = DeleteReply{}
-	mi := &file_opentalk_proto_msgTypes[69]
+	mi := &file_opentalk_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4193,7 +4245,7 @@ func (x *DeleteReply) String() string {
 func (*DeleteReply) ProtoMessage() {}
 
 func (x *DeleteReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[69]
+	mi := &file_opentalk_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4206,7 +4258,7 @@ func (x *DeleteReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteReply.ProtoReflect.Descriptor instead.
 func (*DeleteReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{69}
+	return file_opentalk_proto_rawDescGZIP(), []int{70}
 }
 
 type KeysRequest struct {
@@ -4219,7 +4271,7 @@ type KeysRequest struct {
 
 func (x *KeysRequest) Reset() {
 	*x = KeysRequest{}
-	mi := &file_opentalk_proto_msgTypes[70]
+	mi := &file_opentalk_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4231,7 +4283,7 @@ func (x *KeysRequest) String() string {
 func (*KeysRequest) ProtoMessage() {}
 
 func (x *KeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[70]
+	mi := &file_opentalk_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4244,7 +4296,7 @@ func (x *KeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeysRequest.ProtoReflect.Descriptor instead.
 func (*KeysRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{70}
+	return file_opentalk_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *KeysRequest) GetFrom() *From {
@@ -4270,7 +4322,7 @@ type KeysReply struct {
 
 func (x *KeysReply) Reset() {
 	*x = KeysReply{}
-	mi := &file_opentalk_proto_msgTypes[71]
+	mi := &file_opentalk_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4282,7 +4334,7 @@ func (x *KeysReply) String() string {
 func (*KeysReply) ProtoMessage() {}
 
 func (x *KeysReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[71]
+	mi := &file_opentalk_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4295,7 +4347,7 @@ func (x *KeysReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeysReply.ProtoReflect.Descriptor instead.
 func (*KeysReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{71}
+	return file_opentalk_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *KeysReply) GetKeys() []string {
@@ -4318,7 +4370,7 @@ type SetTimerRequest struct {
 
 func (x *SetTimerRequest) Reset() {
 	*x = SetTimerRequest{}
-	mi := &file_opentalk_proto_msgTypes[72]
+	mi := &file_opentalk_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4330,7 +4382,7 @@ func (x *SetTimerRequest) String() string {
 func (*SetTimerRequest) ProtoMessage() {}
 
 func (x *SetTimerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[72]
+	mi := &file_opentalk_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4343,7 +4395,7 @@ func (x *SetTimerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTimerRequest.ProtoReflect.Descriptor instead.
 func (*SetTimerRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{72}
+	return file_opentalk_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *SetTimerRequest) GetFrom() *From {
@@ -4382,7 +4434,7 @@ type SetTimerReply struct {
 
 func (x *SetTimerReply) Reset() {
 	*x = SetTimerReply{}
-	mi := &file_opentalk_proto_msgTypes[73]
+	mi := &file_opentalk_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4394,7 +4446,7 @@ func (x *SetTimerReply) String() string {
 func (*SetTimerReply) ProtoMessage() {}
 
 func (x *SetTimerReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[73]
+	mi := &file_opentalk_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4407,7 +4459,7 @@ func (x *SetTimerReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTimerReply.ProtoReflect.Descriptor instead.
 func (*SetTimerReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{73}
+	return file_opentalk_proto_rawDescGZIP(), []int{74}
 }
 
 type LogRequest struct {
@@ -4421,7 +4473,7 @@ type LogRequest struct {
 
 func (x *LogRequest) Reset() {
 	*x = LogRequest{}
-	mi := &file_opentalk_proto_msgTypes[74]
+	mi := &file_opentalk_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4433,7 +4485,7 @@ func (x *LogRequest) String() string {
 func (*LogRequest) ProtoMessage() {}
 
 func (x *LogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[74]
+	mi := &file_opentalk_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4446,7 +4498,7 @@ func (x *LogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogRequest.ProtoReflect.Descriptor instead.
 func (*LogRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{74}
+	return file_opentalk_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *LogRequest) GetFrom() *From {
@@ -4478,7 +4530,7 @@ type LogReply struct {
 
 func (x *LogReply) Reset() {
 	*x = LogReply{}
-	mi := &file_opentalk_proto_msgTypes[75]
+	mi := &file_opentalk_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4490,7 +4542,7 @@ func (x *LogReply) String() string {
 func (*LogReply) ProtoMessage() {}
 
 func (x *LogReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[75]
+	mi := &file_opentalk_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4503,7 +4555,7 @@ func (x *LogReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogReply.ProtoReflect.Descriptor instead.
 func (*LogReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{75}
+	return file_opentalk_proto_rawDescGZIP(), []int{76}
 }
 
 var File_opentalk_proto protoreflect.FileDescriptor
@@ -4557,7 +4609,7 @@ const file_opentalk_proto_rawDesc = "" +
 	"\vFilterReply\x12\x16\n" +
 	"\x06action\x18\x01 \x01(\tR\x06action\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xb2\x05\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xe0\x05\n" +
 	"\x0eObserveRequest\x12\x12\n" +
 	"\x04call\x18\x01 \x01(\x04R\x04call\x12#\n" +
 	"\x02to\x18\x02 \x01(\v2\x13.opentalk.v1.TargetR\x02to\x125\n" +
@@ -4572,8 +4624,9 @@ const file_opentalk_proto_rawDesc = "" +
 	"\x05round\x18\x11 \x01(\v2\x17.opentalk.v1.RoundEventH\x00R\x05round\x124\n" +
 	"\tcaught_up\x18\x12 \x01(\v2\x15.opentalk.v1.CaughtUpH\x00R\bcaughtUp\x12*\n" +
 	"\x05timer\x18\x13 \x01(\v2\x12.opentalk.v1.TimerH\x00R\x05timer\x12-\n" +
-	"\x06missed\x18\x14 \x01(\v2\x13.opentalk.v1.MissedH\x00R\x06missed\x123\n" +
-	"\bshutdown\x18\x15 \x01(\v2\x15.opentalk.v1.ShutdownH\x00R\bshutdownB\a\n" +
+	"\x06missed\x18\x14 \x01(\v2\x13.opentalk.v1.MissedH\x00R\x06missed\x12,\n" +
+	"\x05start\x18\x15 \x01(\v2\x14.opentalk.v1.StartedH\x00R\x05start\x123\n" +
+	"\bshutdown\x18\x16 \x01(\v2\x15.opentalk.v1.ShutdownH\x00R\bshutdownB\a\n" +
 	"\x05event\"\x0e\n" +
 	"\fObserveReply\"\r\n" +
 	"\vStopRequest\"\v\n" +
@@ -4705,7 +4758,8 @@ const file_opentalk_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x15\n" +
 	"\x06due_ms\x18\x02 \x01(\x03R\x05dueMs\"\x1e\n" +
 	"\x06Missed\x12\x14\n" +
-	"\x05count\x18\x01 \x01(\x05R\x05count\"\n" +
+	"\x05count\x18\x01 \x01(\x05R\x05count\"\t\n" +
+	"\aStarted\"\n" +
 	"\n" +
 	"\bShutdown\"8\n" +
 	"\x04From\x12\x1c\n" +
@@ -4853,7 +4907,7 @@ func file_opentalk_proto_rawDescGZIP() []byte {
 	return file_opentalk_proto_rawDescData
 }
 
-var file_opentalk_proto_msgTypes = make([]protoimpl.MessageInfo, 76)
+var file_opentalk_proto_msgTypes = make([]protoimpl.MessageInfo, 77)
 var file_opentalk_proto_goTypes = []any{
 	(*StartRequest)(nil),    // 0: opentalk.v1.StartRequest
 	(*StartReply)(nil),      // 1: opentalk.v1.StartReply
@@ -4891,46 +4945,47 @@ var file_opentalk_proto_goTypes = []any{
 	(*CaughtUp)(nil),        // 33: opentalk.v1.CaughtUp
 	(*Timer)(nil),           // 34: opentalk.v1.Timer
 	(*Missed)(nil),          // 35: opentalk.v1.Missed
-	(*Shutdown)(nil),        // 36: opentalk.v1.Shutdown
-	(*From)(nil),            // 37: opentalk.v1.From
-	(*RegisterRequest)(nil), // 38: opentalk.v1.RegisterRequest
-	(*RegisterReply)(nil),   // 39: opentalk.v1.RegisterReply
-	(*SendRequest)(nil),     // 40: opentalk.v1.SendRequest
-	(*SendReply)(nil),       // 41: opentalk.v1.SendReply
-	(*PrintRequest)(nil),    // 42: opentalk.v1.PrintRequest
-	(*PrintReply)(nil),      // 43: opentalk.v1.PrintReply
-	(*NotifyRequest)(nil),   // 44: opentalk.v1.NotifyRequest
-	(*NotifyReply)(nil),     // 45: opentalk.v1.NotifyReply
-	(*MeRequest)(nil),       // 46: opentalk.v1.MeRequest
-	(*MeReply)(nil),         // 47: opentalk.v1.MeReply
-	(*RoundsRequest)(nil),   // 48: opentalk.v1.RoundsRequest
-	(*RoundsReply)(nil),     // 49: opentalk.v1.RoundsReply
-	(*PeersRequest)(nil),    // 50: opentalk.v1.PeersRequest
-	(*PeersReply)(nil),      // 51: opentalk.v1.PeersReply
-	(*MembersRequest)(nil),  // 52: opentalk.v1.MembersRequest
-	(*MembersReply)(nil),    // 53: opentalk.v1.MembersReply
-	(*HistoryRequest)(nil),  // 54: opentalk.v1.HistoryRequest
-	(*HistoryReply)(nil),    // 55: opentalk.v1.HistoryReply
-	(*SetNickRequest)(nil),  // 56: opentalk.v1.SetNickRequest
-	(*SetNickReply)(nil),    // 57: opentalk.v1.SetNickReply
-	(*SetTopicRequest)(nil), // 58: opentalk.v1.SetTopicRequest
-	(*SetTopicReply)(nil),   // 59: opentalk.v1.SetTopicReply
-	(*JoinRequest)(nil),     // 60: opentalk.v1.JoinRequest
-	(*JoinReply)(nil),       // 61: opentalk.v1.JoinReply
-	(*LeaveRequest)(nil),    // 62: opentalk.v1.LeaveRequest
-	(*LeaveReply)(nil),      // 63: opentalk.v1.LeaveReply
-	(*GetRequest)(nil),      // 64: opentalk.v1.GetRequest
-	(*GetReply)(nil),        // 65: opentalk.v1.GetReply
-	(*SetRequest)(nil),      // 66: opentalk.v1.SetRequest
-	(*SetReply)(nil),        // 67: opentalk.v1.SetReply
-	(*DeleteRequest)(nil),   // 68: opentalk.v1.DeleteRequest
-	(*DeleteReply)(nil),     // 69: opentalk.v1.DeleteReply
-	(*KeysRequest)(nil),     // 70: opentalk.v1.KeysRequest
-	(*KeysReply)(nil),       // 71: opentalk.v1.KeysReply
-	(*SetTimerRequest)(nil), // 72: opentalk.v1.SetTimerRequest
-	(*SetTimerReply)(nil),   // 73: opentalk.v1.SetTimerReply
-	(*LogRequest)(nil),      // 74: opentalk.v1.LogRequest
-	(*LogReply)(nil),        // 75: opentalk.v1.LogReply
+	(*Started)(nil),         // 36: opentalk.v1.Started
+	(*Shutdown)(nil),        // 37: opentalk.v1.Shutdown
+	(*From)(nil),            // 38: opentalk.v1.From
+	(*RegisterRequest)(nil), // 39: opentalk.v1.RegisterRequest
+	(*RegisterReply)(nil),   // 40: opentalk.v1.RegisterReply
+	(*SendRequest)(nil),     // 41: opentalk.v1.SendRequest
+	(*SendReply)(nil),       // 42: opentalk.v1.SendReply
+	(*PrintRequest)(nil),    // 43: opentalk.v1.PrintRequest
+	(*PrintReply)(nil),      // 44: opentalk.v1.PrintReply
+	(*NotifyRequest)(nil),   // 45: opentalk.v1.NotifyRequest
+	(*NotifyReply)(nil),     // 46: opentalk.v1.NotifyReply
+	(*MeRequest)(nil),       // 47: opentalk.v1.MeRequest
+	(*MeReply)(nil),         // 48: opentalk.v1.MeReply
+	(*RoundsRequest)(nil),   // 49: opentalk.v1.RoundsRequest
+	(*RoundsReply)(nil),     // 50: opentalk.v1.RoundsReply
+	(*PeersRequest)(nil),    // 51: opentalk.v1.PeersRequest
+	(*PeersReply)(nil),      // 52: opentalk.v1.PeersReply
+	(*MembersRequest)(nil),  // 53: opentalk.v1.MembersRequest
+	(*MembersReply)(nil),    // 54: opentalk.v1.MembersReply
+	(*HistoryRequest)(nil),  // 55: opentalk.v1.HistoryRequest
+	(*HistoryReply)(nil),    // 56: opentalk.v1.HistoryReply
+	(*SetNickRequest)(nil),  // 57: opentalk.v1.SetNickRequest
+	(*SetNickReply)(nil),    // 58: opentalk.v1.SetNickReply
+	(*SetTopicRequest)(nil), // 59: opentalk.v1.SetTopicRequest
+	(*SetTopicReply)(nil),   // 60: opentalk.v1.SetTopicReply
+	(*JoinRequest)(nil),     // 61: opentalk.v1.JoinRequest
+	(*JoinReply)(nil),       // 62: opentalk.v1.JoinReply
+	(*LeaveRequest)(nil),    // 63: opentalk.v1.LeaveRequest
+	(*LeaveReply)(nil),      // 64: opentalk.v1.LeaveReply
+	(*GetRequest)(nil),      // 65: opentalk.v1.GetRequest
+	(*GetReply)(nil),        // 66: opentalk.v1.GetReply
+	(*SetRequest)(nil),      // 67: opentalk.v1.SetRequest
+	(*SetReply)(nil),        // 68: opentalk.v1.SetReply
+	(*DeleteRequest)(nil),   // 69: opentalk.v1.DeleteRequest
+	(*DeleteReply)(nil),     // 70: opentalk.v1.DeleteReply
+	(*KeysRequest)(nil),     // 71: opentalk.v1.KeysRequest
+	(*KeysReply)(nil),       // 72: opentalk.v1.KeysReply
+	(*SetTimerRequest)(nil), // 73: opentalk.v1.SetTimerRequest
+	(*SetTimerReply)(nil),   // 74: opentalk.v1.SetTimerReply
+	(*LogRequest)(nil),      // 75: opentalk.v1.LogRequest
+	(*LogReply)(nil),        // 76: opentalk.v1.LogReply
 }
 var file_opentalk_proto_depIdxs = []int32{
 	18, // 0: opentalk.v1.StartRequest.self:type_name -> opentalk.v1.Self
@@ -4952,102 +5007,103 @@ var file_opentalk_proto_depIdxs = []int32{
 	33, // 16: opentalk.v1.ObserveRequest.caught_up:type_name -> opentalk.v1.CaughtUp
 	34, // 17: opentalk.v1.ObserveRequest.timer:type_name -> opentalk.v1.Timer
 	35, // 18: opentalk.v1.ObserveRequest.missed:type_name -> opentalk.v1.Missed
-	36, // 19: opentalk.v1.ObserveRequest.shutdown:type_name -> opentalk.v1.Shutdown
-	14, // 20: opentalk.v1.Registration.extensions:type_name -> opentalk.v1.Extension
-	15, // 21: opentalk.v1.Extension.commands:type_name -> opentalk.v1.Command
-	16, // 22: opentalk.v1.Extension.filters:type_name -> opentalk.v1.Filter
-	17, // 23: opentalk.v1.Extension.observes:type_name -> opentalk.v1.Observer
-	19, // 24: opentalk.v1.Message.from:type_name -> opentalk.v1.Person
-	19, // 25: opentalk.v1.Member.person:type_name -> opentalk.v1.Person
-	19, // 26: opentalk.v1.Peer.person:type_name -> opentalk.v1.Person
-	21, // 27: opentalk.v1.MessageEvent.message:type_name -> opentalk.v1.Message
-	21, // 28: opentalk.v1.MentionEvent.message:type_name -> opentalk.v1.Message
-	21, // 29: opentalk.v1.SentEvent.message:type_name -> opentalk.v1.Message
-	19, // 30: opentalk.v1.PeerEvent.person:type_name -> opentalk.v1.Person
-	19, // 31: opentalk.v1.MemberEvent.person:type_name -> opentalk.v1.Person
-	19, // 32: opentalk.v1.TopicEvent.by:type_name -> opentalk.v1.Person
-	20, // 33: opentalk.v1.RoundEvent.round:type_name -> opentalk.v1.Round
-	13, // 34: opentalk.v1.RegisterRequest.registration:type_name -> opentalk.v1.Registration
-	37, // 35: opentalk.v1.SendRequest.from:type_name -> opentalk.v1.From
-	22, // 36: opentalk.v1.SendRequest.message:type_name -> opentalk.v1.Outgoing
-	37, // 37: opentalk.v1.PrintRequest.from:type_name -> opentalk.v1.From
-	37, // 38: opentalk.v1.NotifyRequest.from:type_name -> opentalk.v1.From
-	37, // 39: opentalk.v1.MeRequest.from:type_name -> opentalk.v1.From
-	18, // 40: opentalk.v1.MeReply.self:type_name -> opentalk.v1.Self
-	37, // 41: opentalk.v1.RoundsRequest.from:type_name -> opentalk.v1.From
-	20, // 42: opentalk.v1.RoundsReply.rounds:type_name -> opentalk.v1.Round
-	37, // 43: opentalk.v1.PeersRequest.from:type_name -> opentalk.v1.From
-	24, // 44: opentalk.v1.PeersReply.peers:type_name -> opentalk.v1.Peer
-	37, // 45: opentalk.v1.MembersRequest.from:type_name -> opentalk.v1.From
-	23, // 46: opentalk.v1.MembersReply.members:type_name -> opentalk.v1.Member
-	37, // 47: opentalk.v1.HistoryRequest.from:type_name -> opentalk.v1.From
-	21, // 48: opentalk.v1.HistoryReply.messages:type_name -> opentalk.v1.Message
-	37, // 49: opentalk.v1.SetNickRequest.from:type_name -> opentalk.v1.From
-	37, // 50: opentalk.v1.SetTopicRequest.from:type_name -> opentalk.v1.From
-	37, // 51: opentalk.v1.JoinRequest.from:type_name -> opentalk.v1.From
-	20, // 52: opentalk.v1.JoinReply.round:type_name -> opentalk.v1.Round
-	37, // 53: opentalk.v1.LeaveRequest.from:type_name -> opentalk.v1.From
-	37, // 54: opentalk.v1.GetRequest.from:type_name -> opentalk.v1.From
-	37, // 55: opentalk.v1.SetRequest.from:type_name -> opentalk.v1.From
-	37, // 56: opentalk.v1.DeleteRequest.from:type_name -> opentalk.v1.From
-	37, // 57: opentalk.v1.KeysRequest.from:type_name -> opentalk.v1.From
-	37, // 58: opentalk.v1.SetTimerRequest.from:type_name -> opentalk.v1.From
-	37, // 59: opentalk.v1.LogRequest.from:type_name -> opentalk.v1.From
-	0,  // 60: opentalk.v1.Plugin.Start:input_type -> opentalk.v1.StartRequest
-	3,  // 61: opentalk.v1.Plugin.Run:input_type -> opentalk.v1.RunRequest
-	5,  // 62: opentalk.v1.Plugin.Complete:input_type -> opentalk.v1.CompleteRequest
-	7,  // 63: opentalk.v1.Plugin.Filter:input_type -> opentalk.v1.FilterRequest
-	9,  // 64: opentalk.v1.Plugin.Observe:input_type -> opentalk.v1.ObserveRequest
-	11, // 65: opentalk.v1.Plugin.Stop:input_type -> opentalk.v1.StopRequest
-	38, // 66: opentalk.v1.Host.Register:input_type -> opentalk.v1.RegisterRequest
-	40, // 67: opentalk.v1.Host.Send:input_type -> opentalk.v1.SendRequest
-	42, // 68: opentalk.v1.Host.Print:input_type -> opentalk.v1.PrintRequest
-	44, // 69: opentalk.v1.Host.Notify:input_type -> opentalk.v1.NotifyRequest
-	46, // 70: opentalk.v1.Host.Me:input_type -> opentalk.v1.MeRequest
-	48, // 71: opentalk.v1.Host.Rounds:input_type -> opentalk.v1.RoundsRequest
-	50, // 72: opentalk.v1.Host.Peers:input_type -> opentalk.v1.PeersRequest
-	52, // 73: opentalk.v1.Host.Members:input_type -> opentalk.v1.MembersRequest
-	54, // 74: opentalk.v1.Host.History:input_type -> opentalk.v1.HistoryRequest
-	56, // 75: opentalk.v1.Host.SetNick:input_type -> opentalk.v1.SetNickRequest
-	58, // 76: opentalk.v1.Host.SetTopic:input_type -> opentalk.v1.SetTopicRequest
-	60, // 77: opentalk.v1.Host.Join:input_type -> opentalk.v1.JoinRequest
-	62, // 78: opentalk.v1.Host.Leave:input_type -> opentalk.v1.LeaveRequest
-	64, // 79: opentalk.v1.Host.Get:input_type -> opentalk.v1.GetRequest
-	66, // 80: opentalk.v1.Host.Set:input_type -> opentalk.v1.SetRequest
-	68, // 81: opentalk.v1.Host.Delete:input_type -> opentalk.v1.DeleteRequest
-	70, // 82: opentalk.v1.Host.Keys:input_type -> opentalk.v1.KeysRequest
-	72, // 83: opentalk.v1.Host.SetTimer:input_type -> opentalk.v1.SetTimerRequest
-	74, // 84: opentalk.v1.Host.Log:input_type -> opentalk.v1.LogRequest
-	1,  // 85: opentalk.v1.Plugin.Start:output_type -> opentalk.v1.StartReply
-	4,  // 86: opentalk.v1.Plugin.Run:output_type -> opentalk.v1.RunReply
-	6,  // 87: opentalk.v1.Plugin.Complete:output_type -> opentalk.v1.CompleteReply
-	8,  // 88: opentalk.v1.Plugin.Filter:output_type -> opentalk.v1.FilterReply
-	10, // 89: opentalk.v1.Plugin.Observe:output_type -> opentalk.v1.ObserveReply
-	12, // 90: opentalk.v1.Plugin.Stop:output_type -> opentalk.v1.StopReply
-	39, // 91: opentalk.v1.Host.Register:output_type -> opentalk.v1.RegisterReply
-	41, // 92: opentalk.v1.Host.Send:output_type -> opentalk.v1.SendReply
-	43, // 93: opentalk.v1.Host.Print:output_type -> opentalk.v1.PrintReply
-	45, // 94: opentalk.v1.Host.Notify:output_type -> opentalk.v1.NotifyReply
-	47, // 95: opentalk.v1.Host.Me:output_type -> opentalk.v1.MeReply
-	49, // 96: opentalk.v1.Host.Rounds:output_type -> opentalk.v1.RoundsReply
-	51, // 97: opentalk.v1.Host.Peers:output_type -> opentalk.v1.PeersReply
-	53, // 98: opentalk.v1.Host.Members:output_type -> opentalk.v1.MembersReply
-	55, // 99: opentalk.v1.Host.History:output_type -> opentalk.v1.HistoryReply
-	57, // 100: opentalk.v1.Host.SetNick:output_type -> opentalk.v1.SetNickReply
-	59, // 101: opentalk.v1.Host.SetTopic:output_type -> opentalk.v1.SetTopicReply
-	61, // 102: opentalk.v1.Host.Join:output_type -> opentalk.v1.JoinReply
-	63, // 103: opentalk.v1.Host.Leave:output_type -> opentalk.v1.LeaveReply
-	65, // 104: opentalk.v1.Host.Get:output_type -> opentalk.v1.GetReply
-	67, // 105: opentalk.v1.Host.Set:output_type -> opentalk.v1.SetReply
-	69, // 106: opentalk.v1.Host.Delete:output_type -> opentalk.v1.DeleteReply
-	71, // 107: opentalk.v1.Host.Keys:output_type -> opentalk.v1.KeysReply
-	73, // 108: opentalk.v1.Host.SetTimer:output_type -> opentalk.v1.SetTimerReply
-	75, // 109: opentalk.v1.Host.Log:output_type -> opentalk.v1.LogReply
-	85, // [85:110] is the sub-list for method output_type
-	60, // [60:85] is the sub-list for method input_type
-	60, // [60:60] is the sub-list for extension type_name
-	60, // [60:60] is the sub-list for extension extendee
-	0,  // [0:60] is the sub-list for field type_name
+	36, // 19: opentalk.v1.ObserveRequest.start:type_name -> opentalk.v1.Started
+	37, // 20: opentalk.v1.ObserveRequest.shutdown:type_name -> opentalk.v1.Shutdown
+	14, // 21: opentalk.v1.Registration.extensions:type_name -> opentalk.v1.Extension
+	15, // 22: opentalk.v1.Extension.commands:type_name -> opentalk.v1.Command
+	16, // 23: opentalk.v1.Extension.filters:type_name -> opentalk.v1.Filter
+	17, // 24: opentalk.v1.Extension.observes:type_name -> opentalk.v1.Observer
+	19, // 25: opentalk.v1.Message.from:type_name -> opentalk.v1.Person
+	19, // 26: opentalk.v1.Member.person:type_name -> opentalk.v1.Person
+	19, // 27: opentalk.v1.Peer.person:type_name -> opentalk.v1.Person
+	21, // 28: opentalk.v1.MessageEvent.message:type_name -> opentalk.v1.Message
+	21, // 29: opentalk.v1.MentionEvent.message:type_name -> opentalk.v1.Message
+	21, // 30: opentalk.v1.SentEvent.message:type_name -> opentalk.v1.Message
+	19, // 31: opentalk.v1.PeerEvent.person:type_name -> opentalk.v1.Person
+	19, // 32: opentalk.v1.MemberEvent.person:type_name -> opentalk.v1.Person
+	19, // 33: opentalk.v1.TopicEvent.by:type_name -> opentalk.v1.Person
+	20, // 34: opentalk.v1.RoundEvent.round:type_name -> opentalk.v1.Round
+	13, // 35: opentalk.v1.RegisterRequest.registration:type_name -> opentalk.v1.Registration
+	38, // 36: opentalk.v1.SendRequest.from:type_name -> opentalk.v1.From
+	22, // 37: opentalk.v1.SendRequest.message:type_name -> opentalk.v1.Outgoing
+	38, // 38: opentalk.v1.PrintRequest.from:type_name -> opentalk.v1.From
+	38, // 39: opentalk.v1.NotifyRequest.from:type_name -> opentalk.v1.From
+	38, // 40: opentalk.v1.MeRequest.from:type_name -> opentalk.v1.From
+	18, // 41: opentalk.v1.MeReply.self:type_name -> opentalk.v1.Self
+	38, // 42: opentalk.v1.RoundsRequest.from:type_name -> opentalk.v1.From
+	20, // 43: opentalk.v1.RoundsReply.rounds:type_name -> opentalk.v1.Round
+	38, // 44: opentalk.v1.PeersRequest.from:type_name -> opentalk.v1.From
+	24, // 45: opentalk.v1.PeersReply.peers:type_name -> opentalk.v1.Peer
+	38, // 46: opentalk.v1.MembersRequest.from:type_name -> opentalk.v1.From
+	23, // 47: opentalk.v1.MembersReply.members:type_name -> opentalk.v1.Member
+	38, // 48: opentalk.v1.HistoryRequest.from:type_name -> opentalk.v1.From
+	21, // 49: opentalk.v1.HistoryReply.messages:type_name -> opentalk.v1.Message
+	38, // 50: opentalk.v1.SetNickRequest.from:type_name -> opentalk.v1.From
+	38, // 51: opentalk.v1.SetTopicRequest.from:type_name -> opentalk.v1.From
+	38, // 52: opentalk.v1.JoinRequest.from:type_name -> opentalk.v1.From
+	20, // 53: opentalk.v1.JoinReply.round:type_name -> opentalk.v1.Round
+	38, // 54: opentalk.v1.LeaveRequest.from:type_name -> opentalk.v1.From
+	38, // 55: opentalk.v1.GetRequest.from:type_name -> opentalk.v1.From
+	38, // 56: opentalk.v1.SetRequest.from:type_name -> opentalk.v1.From
+	38, // 57: opentalk.v1.DeleteRequest.from:type_name -> opentalk.v1.From
+	38, // 58: opentalk.v1.KeysRequest.from:type_name -> opentalk.v1.From
+	38, // 59: opentalk.v1.SetTimerRequest.from:type_name -> opentalk.v1.From
+	38, // 60: opentalk.v1.LogRequest.from:type_name -> opentalk.v1.From
+	0,  // 61: opentalk.v1.Plugin.Start:input_type -> opentalk.v1.StartRequest
+	3,  // 62: opentalk.v1.Plugin.Run:input_type -> opentalk.v1.RunRequest
+	5,  // 63: opentalk.v1.Plugin.Complete:input_type -> opentalk.v1.CompleteRequest
+	7,  // 64: opentalk.v1.Plugin.Filter:input_type -> opentalk.v1.FilterRequest
+	9,  // 65: opentalk.v1.Plugin.Observe:input_type -> opentalk.v1.ObserveRequest
+	11, // 66: opentalk.v1.Plugin.Stop:input_type -> opentalk.v1.StopRequest
+	39, // 67: opentalk.v1.Host.Register:input_type -> opentalk.v1.RegisterRequest
+	41, // 68: opentalk.v1.Host.Send:input_type -> opentalk.v1.SendRequest
+	43, // 69: opentalk.v1.Host.Print:input_type -> opentalk.v1.PrintRequest
+	45, // 70: opentalk.v1.Host.Notify:input_type -> opentalk.v1.NotifyRequest
+	47, // 71: opentalk.v1.Host.Me:input_type -> opentalk.v1.MeRequest
+	49, // 72: opentalk.v1.Host.Rounds:input_type -> opentalk.v1.RoundsRequest
+	51, // 73: opentalk.v1.Host.Peers:input_type -> opentalk.v1.PeersRequest
+	53, // 74: opentalk.v1.Host.Members:input_type -> opentalk.v1.MembersRequest
+	55, // 75: opentalk.v1.Host.History:input_type -> opentalk.v1.HistoryRequest
+	57, // 76: opentalk.v1.Host.SetNick:input_type -> opentalk.v1.SetNickRequest
+	59, // 77: opentalk.v1.Host.SetTopic:input_type -> opentalk.v1.SetTopicRequest
+	61, // 78: opentalk.v1.Host.Join:input_type -> opentalk.v1.JoinRequest
+	63, // 79: opentalk.v1.Host.Leave:input_type -> opentalk.v1.LeaveRequest
+	65, // 80: opentalk.v1.Host.Get:input_type -> opentalk.v1.GetRequest
+	67, // 81: opentalk.v1.Host.Set:input_type -> opentalk.v1.SetRequest
+	69, // 82: opentalk.v1.Host.Delete:input_type -> opentalk.v1.DeleteRequest
+	71, // 83: opentalk.v1.Host.Keys:input_type -> opentalk.v1.KeysRequest
+	73, // 84: opentalk.v1.Host.SetTimer:input_type -> opentalk.v1.SetTimerRequest
+	75, // 85: opentalk.v1.Host.Log:input_type -> opentalk.v1.LogRequest
+	1,  // 86: opentalk.v1.Plugin.Start:output_type -> opentalk.v1.StartReply
+	4,  // 87: opentalk.v1.Plugin.Run:output_type -> opentalk.v1.RunReply
+	6,  // 88: opentalk.v1.Plugin.Complete:output_type -> opentalk.v1.CompleteReply
+	8,  // 89: opentalk.v1.Plugin.Filter:output_type -> opentalk.v1.FilterReply
+	10, // 90: opentalk.v1.Plugin.Observe:output_type -> opentalk.v1.ObserveReply
+	12, // 91: opentalk.v1.Plugin.Stop:output_type -> opentalk.v1.StopReply
+	40, // 92: opentalk.v1.Host.Register:output_type -> opentalk.v1.RegisterReply
+	42, // 93: opentalk.v1.Host.Send:output_type -> opentalk.v1.SendReply
+	44, // 94: opentalk.v1.Host.Print:output_type -> opentalk.v1.PrintReply
+	46, // 95: opentalk.v1.Host.Notify:output_type -> opentalk.v1.NotifyReply
+	48, // 96: opentalk.v1.Host.Me:output_type -> opentalk.v1.MeReply
+	50, // 97: opentalk.v1.Host.Rounds:output_type -> opentalk.v1.RoundsReply
+	52, // 98: opentalk.v1.Host.Peers:output_type -> opentalk.v1.PeersReply
+	54, // 99: opentalk.v1.Host.Members:output_type -> opentalk.v1.MembersReply
+	56, // 100: opentalk.v1.Host.History:output_type -> opentalk.v1.HistoryReply
+	58, // 101: opentalk.v1.Host.SetNick:output_type -> opentalk.v1.SetNickReply
+	60, // 102: opentalk.v1.Host.SetTopic:output_type -> opentalk.v1.SetTopicReply
+	62, // 103: opentalk.v1.Host.Join:output_type -> opentalk.v1.JoinReply
+	64, // 104: opentalk.v1.Host.Leave:output_type -> opentalk.v1.LeaveReply
+	66, // 105: opentalk.v1.Host.Get:output_type -> opentalk.v1.GetReply
+	68, // 106: opentalk.v1.Host.Set:output_type -> opentalk.v1.SetReply
+	70, // 107: opentalk.v1.Host.Delete:output_type -> opentalk.v1.DeleteReply
+	72, // 108: opentalk.v1.Host.Keys:output_type -> opentalk.v1.KeysReply
+	74, // 109: opentalk.v1.Host.SetTimer:output_type -> opentalk.v1.SetTimerReply
+	76, // 110: opentalk.v1.Host.Log:output_type -> opentalk.v1.LogReply
+	86, // [86:111] is the sub-list for method output_type
+	61, // [61:86] is the sub-list for method input_type
+	61, // [61:61] is the sub-list for extension type_name
+	61, // [61:61] is the sub-list for extension extendee
+	0,  // [0:61] is the sub-list for field type_name
 }
 
 func init() { file_opentalk_proto_init() }
@@ -5067,6 +5123,7 @@ func file_opentalk_proto_init() {
 		(*ObserveRequest_CaughtUp)(nil),
 		(*ObserveRequest_Timer)(nil),
 		(*ObserveRequest_Missed)(nil),
+		(*ObserveRequest_Start)(nil),
 		(*ObserveRequest_Shutdown)(nil),
 	}
 	type x struct{}
@@ -5075,7 +5132,7 @@ func file_opentalk_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_opentalk_proto_rawDesc), len(file_opentalk_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   76,
+			NumMessages:   77,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -1,0 +1,297 @@
+// Package sdktest runs a plugin against a chat that is none: no process, no network, and a clock that stands still until it is told
+// to go on. What happens in it is what its caller makes happen, one thing after the other, and what the plugin does can be
+// looked at afterwards.
+//
+//	chat, err := sdktest.New(plugin, sdktest.Options{})
+//	…
+//	chat.Say("bob", "alice: are you there?")
+//	chat.Notified() // what the plugin has made of it
+//
+// The fake keeps the rules that the real chat does: capabilities, limits, who is asked in which order, what reaches only an
+// extension that has declared [hook.CanHistory]. It knows no budgets, and no strikes: a handler that fails is an error of the
+// call that led to it. With [Options.Wire] all that is said crosses gRPC, as it does between processes.
+//
+// It needs no testing.T, so that programs can use it, too.
+package sdktest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"opentalk/plugins/hook"
+	"opentalk/plugins/sdk"
+	"opentalk/plugins/wire/wiretest"
+)
+
+// patience is how long a handler may take. It is long, so that only one that hangs is found out, on the slowest machine.
+const patience = 10 * time.Second
+
+// Options say what a chat is like. The zero value is one of alice, in a round "friends" with bob.
+type Options struct {
+	Config  any               // what is handed to the plugin, as JSON
+	Granted []hook.Capability // nil is all that are declared
+	Handle  string
+	Now     time.Time
+	Wire    bool // talk to the plugin over gRPC
+}
+
+// Chat is a fake chat. Its methods are for one goroutine; the plugin may call the chat from any.
+type Chat struct {
+	plugin  hook.Extender
+	end     func()
+	name    string
+	granted []hook.Capability
+
+	mu      sync.Mutex
+	now     time.Time
+	self    hook.Self
+	rounds  []*round
+	current *round
+	ids     int
+
+	extensions []hook.Extension
+	starting   bool // only the plugin's own name is known yet
+	storage    map[string]map[string][]byte
+	timers     map[timerKey]*timer
+	happened   []happening // not yet told
+
+	sent     []hook.Message
+	printed  []Line
+	notified []Line
+	logged   []Line
+}
+
+// Line is something that a plugin has printed, notified of or logged.
+type Line struct {
+	From  string // the extension
+	Round string
+	Level hook.Level // of what is logged
+	Text  string
+}
+
+// round is one that the chat is in.
+type round struct {
+	hook.Round
+	members []hook.Member
+	history []hook.Message
+}
+
+// happening is an event, and the extension that is not told because it did it itself.
+type happening struct {
+	ctx    context.Context
+	event  hook.Event
+	except string
+	only   string // the extension that alone is told, "" for all
+}
+
+// New starts a plugin.
+func New(p sdk.Plugin, o Options) (*Chat, error) { return NewExtender(p.Name, p.Extender(), o) }
+
+// NewExtender starts what answers the contract itself, as a plugin of a name.
+func NewExtender(name string, e hook.Extender, o Options) (*Chat, error) {
+	if o.Handle == "" {
+		o.Handle = "alice"
+	}
+	if o.Now.IsZero() {
+		o.Now = time.Date(2030, 1, 2, 12, 0, 0, 0, time.UTC)
+	}
+	config, err := json.Marshal(o.Config)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the config: %w", err)
+	}
+	if o.Config == nil {
+		config = []byte("{}")
+	}
+	c := &Chat{
+		plugin: e, end: func() {}, name: name, granted: o.Granted, now: o.Now, starting: true,
+		self:    hook.Self{Handle: o.Handle, Fingerprint: fingerprint(o.Handle), Device: fingerprint(o.Handle + "'s device")},
+		storage: map[string]map[string][]byte{}, timers: map[timerKey]*timer{},
+	}
+	c.Switch("friends")
+	c.member("bob")
+	if o.Wire {
+		if c.plugin, c.end, err = wiretest.Connect(e); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.start(config); err != nil {
+		c.end()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *Chat) start(config json.RawMessage) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	hello := hook.Hello{Version: hook.Version, Chat: "sdktest", Name: c.name, Config: config, Self: c.self}
+	all, err := c.plugin.Start(ctx, hello, &host{c})
+	if err != nil {
+		return fmt.Errorf("starting %s: %w", c.name, err)
+	}
+	if err := c.register(all); err != nil {
+		return fmt.Errorf("registering %s: %w", c.name, err)
+	}
+	return c.tell()
+}
+
+func (c *Chat) register(all hook.Registration) error {
+	if err := all.Check(); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.starting = false
+	before := c.extensions
+	c.extensions = slices.Clone(all.Extensions)
+	for _, e := range c.extensions {
+		if !slices.ContainsFunc(before, func(o hook.Extension) bool { return o.Name == e.Name }) {
+			c.happened = append(c.happened, happening{ctx: context.Background(), event: hook.Started{}, only: e.Name})
+		}
+	}
+	for key := range c.timers {
+		if c.extension(key.extension) == nil {
+			delete(c.timers, key)
+		}
+	}
+	return nil
+}
+
+// Close ends the chat: the plugin is told, stopped, and nothing of it is left but what it has started itself.
+func (c *Chat) Close() error {
+	err := c.Happen(hook.Shutdown{})
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	err = errors.Join(err, c.plugin.Stop(ctx))
+	c.end()
+	return err
+}
+
+// Registered returns what the plugin wants to be called for.
+func (c *Chat) Registered() []hook.Extension {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.extensions)
+}
+
+// Switch makes a round the current one; one that is not there is begun.
+func (c *Chat) Switch(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.current = c.enter(name)
+}
+
+// Sent returns what extensions have sent, Printed, Notified and Logged the rest of what they have done, from the beginning.
+func (c *Chat) Sent() []hook.Message { return snapshot(c, &c.sent) }
+
+// Printed returns what was shown to the person.
+func (c *Chat) Printed() []Line { return snapshot(c, &c.printed) }
+
+// Notified returns what attention was drawn to.
+func (c *Chat) Notified() []Line { return snapshot(c, &c.notified) }
+
+// Logged returns the log of all extensions.
+func (c *Chat) Logged() []Line { return snapshot(c, &c.logged) }
+
+func snapshot[T any](c *Chat, all *[]T) []T {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(*all)
+}
+
+// Stored returns what an extension keeps under a key, nil if nothing.
+func (c *Chat) Stored(extension, key string) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.storage[extension][key]
+}
+
+// Now returns the time in the chat.
+func (c *Chat) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// What follows needs c.mu.
+
+func (c *Chat) extension(name string) *hook.Extension {
+	for i := range c.extensions {
+		if c.extensions[i].Name == name {
+			return &c.extensions[i]
+		}
+	}
+	return nil
+}
+
+// round finds a round by its name or its tag, nil if there is none.
+func (c *Chat) round(name string) *round {
+	for _, r := range c.rounds {
+		if name == r.Name || name == r.Tag {
+			return r
+		}
+	}
+	return nil
+}
+
+// enter returns a round, which is begun if it is not there.
+func (c *Chat) enter(name string) *round {
+	if r := c.round(name); r != nil {
+		return r
+	}
+	r := &round{Round: hook.Round{Name: name, Tag: fingerprint("round " + name), Handle: c.self.Handle}}
+	r.members = []hook.Member{{Person: c.me(r), Online: true, Devices: 1, Joined: c.now, Seen: c.now}}
+	c.rounds = append(c.rounds, r)
+	return r
+}
+
+func (c *Chat) me(r *round) hook.Person {
+	return hook.Person{Handle: r.Handle, Fingerprint: c.self.Fingerprint, Own: true, Verified: true}
+}
+
+// member returns somebody, who from now on is a member of the current round.
+func (c *Chat) member(handle string) hook.Person {
+	for _, m := range c.current.members {
+		if m.Handle == handle {
+			return m.Person
+		}
+	}
+	p := hook.Person{Handle: handle, Fingerprint: fingerprint(handle)}
+	c.current.members = append(c.current.members, hook.Member{Person: p, Online: true, Devices: 1, Joined: c.now, Seen: c.now})
+	return p
+}
+
+func (c *Chat) nextID() hook.MessageID {
+	c.ids++
+	return hook.MessageID(fmt.Sprintf("%064x", c.ids))
+}
+
+// add puts a message into a round's history.
+func (r *round) add(m hook.Message) hook.Message {
+	m.Cursor = hook.Cursor(fmt.Sprintf("%08d", len(r.history)+1))
+	m.Round, m.Tag = r.Name, r.Tag
+	if m.Form == "" {
+		m.Form = hook.FormPlain
+	}
+	r.history = append(r.history, m)
+	return m
+}
+
+func fingerprint(of string) string {
+	sum := sha256.Sum256([]byte(of))
+	return hex.EncodeToString(sum[:16])
+}
+
+func mentions(text, handle string) bool {
+	words := strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	return slices.ContainsFunc(words, func(w string) bool { return strings.EqualFold(w, handle) })
+}

@@ -1,0 +1,213 @@
+package sdktest
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"opentalk/plugins/hook"
+)
+
+// host is the chat as the plugin sees it.
+type host struct{ c *Chat }
+
+var _ hook.Host = (*host)(nil)
+
+// depthKey is where a context holds how many messages of extensions have led to it.
+type depthKey struct{}
+
+// may reports whether an extension has a capability. It needs c.mu.
+func (c *Chat) may(e hook.Extension, need hook.Capability) bool {
+	return slices.Contains(e.Needs, need) && (c.granted == nil || slices.Contains(c.granted, need))
+}
+
+// check reports whether from may do what needs a capability, "" for none. It needs c.mu.
+func (c *Chat) check(from string, need hook.Capability) error {
+	e := c.extension(from)
+	switch {
+	case e == nil && c.starting && from == c.name:
+		if c.granted == nil || need == "" || slices.Contains(c.granted, need) {
+			return nil
+		}
+	case e == nil:
+		return hook.Errorf(hook.CodeNotFound, "no extension %q is registered", from)
+	case need == "" || c.may(*e, need):
+		return nil
+	}
+	return &hook.Error{
+		Code: hook.CodeDenied, Text: from + " may not do this: it needs the capability " + string(need),
+		Hint: "declare it in Needs, and in plugin.toml",
+	}
+}
+
+// in runs f if from may, with the round if one is named.
+func (c *Chat) in(from string, need hook.Capability, name string, f func(r *round) error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.check(from, need); err != nil {
+		return err
+	}
+	r := c.round(name)
+	if r == nil && name != "" {
+		return hook.Errorf(hook.CodeNotFound, "no round %q", name)
+	}
+	return f(r)
+}
+
+// named is in, for what cannot do without a round.
+func (c *Chat) named(from string, need hook.Capability, name string, f func(r *round) error) error {
+	return c.in(from, need, name, func(r *round) error {
+		if r == nil {
+			return hook.Errorf(hook.CodeNotFound, "no round is named")
+		}
+		return f(r)
+	})
+}
+
+func (h *host) Register(_ context.Context, all hook.Registration) error { return h.c.register(all) }
+
+func (h *host) Send(ctx context.Context, from string, m hook.Outgoing) (hook.MessageID, error) {
+	if err := m.Check(); err != nil {
+		return "", err
+	}
+	if err := h.c.named(from, hook.CanSend, m.Round, func(*round) error { return nil }); err != nil {
+		return "", err
+	}
+	depth, _ := ctx.Value(depthKey{}).(int)
+	if depth >= hook.MaxDepth {
+		return "", hook.Errorf(hook.CodeLoop, "messages of extensions set each other off")
+	}
+	m.Form = cmp.Or(m.Form, hook.FormPlain)
+	result, _ := h.c.send(context.WithValue(ctx, depthKey{}, depth+1), from, m)
+	if result.Dropped {
+		return "", &hook.Error{Code: hook.CodeDropped, Text: "the message was not sent: " + result.Reason}
+	}
+	return result.ID, nil
+}
+
+func (h *host) Print(_ context.Context, from, name, text string) error {
+	return cmp.Or(hook.CheckLine(text), h.c.in(from, "", name, func(*round) error {
+		h.c.printed = append(h.c.printed, Line{From: from, Round: name, Text: text})
+		return nil
+	}))
+}
+
+func (h *host) Notify(_ context.Context, from, text string) error {
+	return cmp.Or(hook.CheckLine(text), h.c.in(from, hook.CanNotify, "", func(*round) error {
+		h.c.notified = append(h.c.notified, Line{From: from, Text: text})
+		return nil
+	}))
+}
+
+func (h *host) Me(_ context.Context, from string) (self hook.Self, err error) {
+	err = h.c.in(from, "", "", func(*round) error {
+		self = h.c.self
+		return nil
+	})
+	return self, err
+}
+
+func (h *host) Rounds(_ context.Context, from string) (all []hook.Round, err error) {
+	err = h.c.in(from, "", "", func(*round) error {
+		for _, r := range h.c.rounds {
+			r.Members, r.Online, r.Current = len(r.members), 0, r == h.c.current
+			for _, m := range r.members {
+				if m.Online && !m.Own {
+					r.Online++
+				}
+			}
+			all = append(all, r.Round)
+		}
+		return nil
+	})
+	return all, err
+}
+
+func (h *host) Peers(_ context.Context, from, name string) (all []hook.Peer, err error) {
+	err = h.c.named(from, "", name, func(r *round) error {
+		for _, m := range r.members {
+			if m.Online && !m.Own {
+				all = append(all, hook.Peer{Person: m.Person, Device: fingerprint(m.Handle + "'s device"), Since: m.Joined})
+			}
+		}
+		return nil
+	})
+	return all, err
+}
+
+func (h *host) Members(_ context.Context, from, name string) (all []hook.Member, err error) {
+	err = h.c.named(from, "", name, func(r *round) error {
+		all = slices.Clone(r.members)
+		return nil
+	})
+	return all, err
+}
+
+func (h *host) History(_ context.Context, from string, q hook.Query) (all []hook.Message, err error) {
+	if err := q.Check(); err != nil {
+		return nil, err
+	}
+	err = h.c.named(from, hook.CanHistory, q.Round, func(r *round) error {
+		for _, m := range r.history {
+			if (q.After == "" || m.Cursor > q.After) && (q.Before == "" || m.Cursor < q.Before) {
+				m.Live, m.Received = false, time.Time{}
+				all = append(all, m)
+			}
+		}
+		if n := len(all) - q.Limit; n > 0 && q.After == "" {
+			all = all[n:]
+		} else if n > 0 {
+			all = all[:q.Limit]
+		}
+		return nil
+	})
+	return all, err
+}
+
+func (h *host) SetNick(_ context.Context, from, name, handle string) error {
+	return h.c.named(from, hook.CanManage, name, func(r *round) error {
+		r.Handle = handle
+		r.members[0].Handle = handle
+		return nil
+	})
+}
+
+func (h *host) SetTopic(ctx context.Context, from, name, topic string) error {
+	return h.c.named(from, hook.CanManage, name, func(r *round) error {
+		r.Topic = topic
+		h.c.happened = append(h.c.happened, happening{
+			ctx: context.WithoutCancel(ctx), except: from,
+			event: hook.TopicEvent{Round: r.Name, Tag: r.Tag, Topic: topic, By: h.c.me(r), Live: true},
+		})
+		return nil
+	})
+}
+
+// Join takes any invite that names a round: "opentalk:NAME".
+func (h *host) Join(_ context.Context, from, invite string) (joined hook.Round, err error) {
+	name, ok := strings.CutPrefix(invite, "opentalk:")
+	if !ok || name == "" {
+		return joined, hook.Errorf(hook.CodeInvalid, "%q is no invite", invite)
+	}
+	err = h.c.in(from, hook.CanManage, "", func(*round) error {
+		joined = h.c.enter(name).Round
+		return nil
+	})
+	return joined, err
+}
+
+func (h *host) Leave(_ context.Context, from, name string) error {
+	return h.c.named(from, hook.CanManage, name, func(r *round) error {
+		h.c.rounds = slices.DeleteFunc(h.c.rounds, func(o *round) bool { return o == r })
+		return nil
+	})
+}
+
+func (h *host) Log(_ context.Context, from string, level hook.Level, text string) error {
+	return cmp.Or(hook.CheckLine(text), h.c.in(from, "", "", func(*round) error {
+		h.c.logged = append(h.c.logged, Line{From: from, Level: level, Text: text})
+		return nil
+	}))
+}
