@@ -59,7 +59,6 @@ type Chat struct {
 	ids     int
 
 	extensions []hook.Extension
-	starting   bool // only the plugin's own name is known yet
 	storage    map[string]map[string][]byte
 	timers     map[timerKey]*timer
 	happened   []happening // not yet told
@@ -112,7 +111,7 @@ func NewExtender(name string, e hook.Extender, o Options) (*Chat, error) {
 		config = []byte("{}")
 	}
 	c := &Chat{
-		plugin: e, end: func() {}, name: name, granted: o.Granted, now: o.Now, starting: true,
+		plugin: e, end: func() {}, name: name, granted: o.Granted, now: o.Now,
 		self:    hook.Self{Handle: o.Handle, Fingerprint: fingerprint(o.Handle), Device: fingerprint(o.Handle + "'s device")},
 		storage: map[string]map[string][]byte{}, timers: map[timerKey]*timer{},
 	}
@@ -150,7 +149,6 @@ func (c *Chat) register(all hook.Registration) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.starting = false
 	before := c.extensions
 	c.extensions = slices.Clone(all.Extensions)
 	for _, e := range c.extensions {

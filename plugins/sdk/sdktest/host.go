@@ -27,12 +27,8 @@ func (c *Chat) may(e hook.Extension, need hook.Capability) bool {
 func (c *Chat) check(from string, need hook.Capability) error {
 	e := c.extension(from)
 	switch {
-	case e == nil && c.starting && from == c.name:
-		if c.granted == nil || need == "" || slices.Contains(c.granted, need) {
-			return nil
-		}
 	case e == nil:
-		return hook.Errorf(hook.CodeNotFound, "no extension %q is registered", from)
+		return hook.Errorf(hook.CodeDenied, "no extension %q is registered", from)
 	case need == "" || c.may(*e, need):
 		return nil
 	}
