@@ -37,6 +37,10 @@ var floors = map[string][]string{
 	"opentalk/plugins/sdk/sdktest":          {"plugins/sdk", "plugins/hook", "plugins/wire/wiretest"},
 	"opentalk/scripts":                      {"plugins/sdk", "plugins/hook"},
 	"opentalk/examples/demo":                {},
+	"opentalk/examples/guard":               {"plugins/sdk", "plugins/hook"},
+	"opentalk/examples/notes":               {"plugins/sdk", "plugins/hook"},
+	"opentalk/examples/notify":              {"plugins/sdk", "plugins/hook"},
+	"opentalk/examples/shorten":             {"plugins/sdk", "plugins/hook"},
 }
 
 // packages are the folders with Go code and the import path of each.
@@ -104,8 +108,10 @@ func TestWhatThePackagesLink(t *testing.T) {
 		"./shell/term":   {"opentalk/engine", "net"},
 		".": {"opentalk/engine/identity/identitytest", "opentalk/engine/store/storetest",
 			"opentalk/plugins/wire/wiretest", "net/http/pprof", "google.golang.org/grpc/encoding/gzip"},
-		"./plugins/hook": {"net", "os/exec", "opentalk/plugins/wire"},
-		"./plugins/wire": {"opentalk/engine", "opentalk/engine/chain", "opentalk/shell"},
+		"./plugins/hook":        {"net", "os/exec", "opentalk/plugins/wire"},
+		"./plugins/wire":        {"opentalk/engine", "opentalk/engine/chain", "opentalk/shell"},
+		"./plugins/sdk/sdktest": {"opentalk/engine", "opentalk/plugins", "opentalk/shell", "opentalk/scripts"},
+		"./examples/notes":      {"opentalk/engine", "opentalk/plugins", "opentalk/shell", "opentalk/scripts"},
 	} {
 		out, err := exec.Command("go", "list", "-deps", pkg).Output()
 		if err != nil {

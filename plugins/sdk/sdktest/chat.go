@@ -188,6 +188,20 @@ func (c *Chat) Switch(name string) {
 	c.current = c.enter(name)
 }
 
+// Current returns the current round.
+func (c *Chat) Current() hook.Round {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current.info(c.current)
+}
+
+// Person returns a member of the current round, who becomes one if they are none.
+func (c *Chat) Person(handle string) hook.Person {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.member(handle)
+}
+
 // Sent returns what extensions have sent, Printed, Notified and Logged the rest of what they have done, from the beginning.
 func (c *Chat) Sent() []hook.Message { return snapshot(c, &c.sent) }
 
@@ -271,6 +285,18 @@ func (c *Chat) member(handle string) hook.Person {
 func (c *Chat) nextID() hook.MessageID {
 	c.ids++
 	return hook.MessageID(fmt.Sprintf("%064x", c.ids))
+}
+
+// info is what there is to say of a round.
+func (r *round) info(current *round) hook.Round {
+	i := r.Round
+	i.Members, i.Current = len(r.members), r == current
+	for _, m := range r.members {
+		if m.Online && !m.Own {
+			i.Online++
+		}
+	}
+	return i
 }
 
 // add puts a message into a round's history.
