@@ -14,7 +14,7 @@ import (
 // floors says which packages each package of the house may import besides the standard library and other modules.
 // Imports only ever point down.
 var floors = map[string][]string{
-	"opentalk":                              {"shell", "engine", "scripts"},
+	"opentalk":                              {"shell", "engine", "scripts", "plugins/scaffold"},
 	"opentalk/shell":                        {"shell/line", "shell/term", "engine", "plugins", "plugins/hook"},
 	"opentalk/shell/line":                   {"shell/term"},
 	"opentalk/shell/line/linetest":          {"shell/line", "shell/term"},
@@ -30,6 +30,7 @@ var floors = map[string][]string{
 	"opentalk/engine/identity/identitytest": {"engine/identity"},
 	"opentalk/plugins":                      {"plugins/hook", "plugins/wire"},
 	"opentalk/plugins/hook":                 {},
+	"opentalk/plugins/scaffold":             {"plugins/hook"},
 	"opentalk/plugins/wire":                 {"plugins/hook", "plugins/wire/pb"},
 	"opentalk/plugins/wire/pb":              {},
 	"opentalk/plugins/wire/wiretest":        {"plugins/wire", "plugins/hook"},

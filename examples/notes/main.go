@@ -1,4 +1,5 @@
-// Notes is a plugin that keeps a list: "/note add buy tea", "/note list", "/note done 1".
+// Notes is a plugin that keeps a list: "/note add buy tea", "/note list", "/note done 1". It shows a command with completion, and the
+// storage.
 package main
 
 import (
