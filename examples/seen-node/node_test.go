@@ -39,15 +39,24 @@ func install(t *testing.T) string {
 	_, err = os.Stat("node_modules")
 	need(t, err == nil, "the plugin's libraries are not there: npm ci --prefix examples/seen-node")
 	dir := filepath.Join(t.TempDir(), "seen-node")
-	if err := os.CopyFS(dir, os.DirFS(".")); err != nil {
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	proto, err := os.ReadFile("../../plugins/wire/opentalk.proto")
+	libraries, err := filepath.Abs("node_modules")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "opentalk.proto"), proto, 0o600); err != nil {
+	if err := os.Symlink(libraries, filepath.Join(dir, "node_modules")); err != nil {
 		t.Fatal(err)
+	}
+	for _, file := range []string{"plugin.js", "serve.js", "go-plugin.proto", "health.proto", "../../plugins/wire/opentalk.proto"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(file)), text, 0o700); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return dir
 }

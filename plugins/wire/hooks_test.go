@@ -127,15 +127,6 @@ func TestEventFieldsAreWritten(t *testing.T) {
 	}
 }
 
-// TestCapabilitiesOfCallsAreWritten where hook says that a call needs one: in the comment above it.
-func TestCapabilitiesOfCallsAreWritten(t *testing.T) {
-	for _, row := range tables(t)["call"] {
-		if row[1] != "" && !slices.Contains(hook.Capabilities(), hook.Capability(row[1])) {
-			t.Errorf("%s needs %q", row[0], row[1])
-		}
-	}
-}
-
 // TestLimitsAreWritten with their values.
 func TestLimitsAreWritten(t *testing.T) {
 	values := map[string]any{
