@@ -14,7 +14,7 @@ import (
 // floors says which packages each package of the house may import besides the standard library and other modules.
 // Imports only ever point down.
 var floors = map[string][]string{
-	"opentalk":                              {"shell", "engine", "scripts"},
+	"opentalk":                              {"shell", "engine", "scripts", "plugins/scaffold"},
 	"opentalk/shell":                        {"shell/line", "shell/term", "engine", "plugins", "plugins/hook"},
 	"opentalk/shell/line":                   {"shell/term"},
 	"opentalk/shell/line/linetest":          {"shell/line", "shell/term"},
@@ -30,6 +30,7 @@ var floors = map[string][]string{
 	"opentalk/engine/identity/identitytest": {"engine/identity"},
 	"opentalk/plugins":                      {"plugins/hook", "plugins/wire"},
 	"opentalk/plugins/hook":                 {},
+	"opentalk/plugins/scaffold":             {"plugins/hook"},
 	"opentalk/plugins/wire":                 {"plugins/hook", "plugins/wire/pb"},
 	"opentalk/plugins/wire/pb":              {},
 	"opentalk/plugins/wire/wiretest":        {"plugins/wire", "plugins/hook"},
@@ -37,6 +38,10 @@ var floors = map[string][]string{
 	"opentalk/plugins/sdk/sdktest":          {"plugins/sdk", "plugins/hook", "plugins/wire/wiretest"},
 	"opentalk/scripts":                      {"plugins/sdk", "plugins/sdk/sdktest", "plugins/hook"},
 	"opentalk/examples/demo":                {},
+	"opentalk/examples/guard":               {"plugins/sdk", "plugins/hook"},
+	"opentalk/examples/notes":               {"plugins/sdk", "plugins/hook"},
+	"opentalk/examples/notify":              {"plugins/sdk", "plugins/hook"},
+	"opentalk/examples/shorten":             {"plugins/sdk", "plugins/hook"},
 }
 
 // packages are the folders with Go code and the import path of each.
@@ -104,8 +109,10 @@ func TestWhatThePackagesLink(t *testing.T) {
 		"./shell/term":   {"opentalk/engine", "net"},
 		".": {"opentalk/engine/identity/identitytest", "opentalk/engine/store/storetest",
 			"opentalk/plugins/wire/wiretest", "net/http/pprof", "google.golang.org/grpc/encoding/gzip"},
-		"./plugins/hook": {"net", "os/exec", "opentalk/plugins/wire"},
-		"./plugins/wire": {"opentalk/engine", "opentalk/engine/chain", "opentalk/shell"},
+		"./plugins/hook":        {"net", "os/exec", "opentalk/plugins/wire"},
+		"./plugins/wire":        {"opentalk/engine", "opentalk/engine/chain", "opentalk/shell"},
+		"./plugins/sdk/sdktest": {"opentalk/engine", "opentalk/plugins", "opentalk/shell", "opentalk/scripts"},
+		"./examples/notes":      {"opentalk/engine", "opentalk/plugins", "opentalk/shell", "opentalk/scripts"},
 	} {
 		out, err := exec.Command("go", "list", "-deps", pkg).Output()
 		if err != nil {

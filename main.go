@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"opentalk/engine"
+	"opentalk/plugins/scaffold"
 	"opentalk/shell"
 )
 
@@ -18,6 +19,9 @@ func main() { os.Exit(run(os.Args[1:])) }
 
 // run returns the exit status.
 func run(args []string) int {
+	if len(args) > 0 && args[0] == "plugin" {
+		return scaffold.Command(args[1:], os.Stdout, os.Stderr)
+	}
 	opts, err := shell.Parse(args)
 	if err != nil {
 		return shell.Refuse(os.Stderr, err)

@@ -177,7 +177,8 @@ func (o Options) isGiven(flag string) bool { return slices.Contains(o.given, fla
 
 func usage() string {
 	var b strings.Builder
-	b.WriteString("opentalk is a group chat without a server.\n\nusage: opentalk [flags]\n\n")
+	b.WriteString("opentalk is a group chat without a server.\n\nusage: opentalk [flags]\n" +
+		"       opentalk plugin new NAME --sdk DIR    lays out a plugin in Go; DIR is the source tree of opentalk\n\n")
 	for _, f := range flags {
 		fmt.Fprintf(&b, "  %-17s %s\n", strings.TrimSpace(f.name+" "+f.arg), f.help)
 	}

@@ -3,8 +3,9 @@
 // means, and what happens when there is none.
 //
 // Both sides import it: the chat, the SDK that plugin authors use, and the Lua host, which is a plugin like any other. It
-// holds no behaviour but the checks of what crosses, and needs the standard library only. Values are copies; no key, no round id and nothing of the engine
-// ever crosses. Text that others wrote is foreign: it is valid UTF-8 and may hold anything else, escape sequences included.
+// holds no behaviour but the checks of what crosses, and needs the standard library only. Values are copies; no key, no round
+// id and nothing of the engine ever crosses. Text that others wrote is foreign: it is valid UTF-8 and may hold anything else,
+// escape sequences included.
 //
 // An extension is a plugin or a script. A plugin process may hold several, as the Lua host does, each with its own name,
 // storage, grants and faults; so every call names the extension that it is meant for, or comes from.
@@ -28,7 +29,7 @@ const Version = 1
 // command whose code is not [CodeFailed] is no strike but an answer to whoever gave the command.
 type Extender interface {
 	// Start is called once, before everything else. The registration is what the chat will call; [Host.Register] can
-	// change it later.
+	// change it later. Until it is answered the host does nothing.
 	Start(ctx context.Context, hello Hello, host Host) (Registration, error)
 	// Run runs a command. What it returns is shown to whoever gave the command, line by line.
 	Run(ctx context.Context, call Call) (lines []string, err error)
@@ -43,7 +44,7 @@ type Extender interface {
 }
 
 // Host is what the chat does for an extension; from is its name, and must be one that is registered by the same plugin.
-// It may be called at any time between Start and Stop; until Start has answered, from can only be [Hello.Name]. While a call of
+// It may be called at any time from when the extension is registered, which a [Started] tells, until Stop. While a call of
 // the chat is answered, the context of that call should be passed on: by it the chat sees who set off what, and ends loops.
 // Nothing that outlives the call should hang on its end: [context.WithoutCancel] keeps what set it off.
 //

@@ -51,8 +51,8 @@ const (
 	ObserveBudget = 10 * time.Second
 	StartBudget   = 5 * time.Second
 	StopBudget    = time.Second
-	// ScriptBudget stands in for those of a filter, a completion, a command and an observer in scripts, which compute and do not
-	// wait.
+	// ScriptBudget stands in for that of a filter and a completion in scripts, which compute and do not wait. What runs scripts
+	// also ends by itself whatever computes for longer, in any handler.
 	ScriptBudget = 50 * time.Millisecond
 )
 

@@ -43,10 +43,11 @@ type Plugin struct {
 	Filters     []Filter
 	Events      []Event
 
-	// Start, if there is one, is called before everything else, and Stop when the chat or the plugin ends. An error of Start
-	// is told to the person, and nothing else is called.
+	// Start, if there is one, is called before everything else. It reads the configuration; the chat can be asked for nothing
+	// yet, for which there is [hook.Started]. An error is told to the person, and nothing else is called.
 	Start func(ctx context.Context, chat *Host) error
-	Stop  func(ctx context.Context) error
+	// Stop, if there is one, is called when the chat or the plugin ends.
+	Stop func(ctx context.Context) error
 }
 
 // Command is what a person can type: see [hook.Command].

@@ -59,7 +59,6 @@ type Chat struct {
 	ids     int
 
 	extensions []hook.Extension
-	starting   bool // only the plugin's own name is known yet
 	storage    map[string]map[string][]byte
 	timers     map[timerKey]*timer
 	happened   []happening // not yet told
@@ -112,7 +111,7 @@ func NewExtender(name string, e hook.Extender, o Options) (*Chat, error) {
 		config = []byte("{}")
 	}
 	c := &Chat{
-		plugin: e, end: func() {}, name: name, granted: o.Granted, now: o.Now, starting: true,
+		plugin: e, end: func() {}, name: name, granted: o.Granted, now: o.Now,
 		self:    hook.Self{Handle: o.Handle, Fingerprint: fingerprint(o.Handle), Device: fingerprint(o.Handle + "'s device")},
 		storage: map[string]map[string][]byte{}, timers: map[timerKey]*timer{},
 	}
@@ -150,7 +149,6 @@ func (c *Chat) register(all hook.Registration) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.starting = false
 	before := c.extensions
 	c.extensions = slices.Clone(all.Extensions)
 	for _, e := range c.extensions {
@@ -188,6 +186,20 @@ func (c *Chat) Switch(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.current = c.enter(name)
+}
+
+// Current returns the current round.
+func (c *Chat) Current() hook.Round {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current.info(c.current)
+}
+
+// Person returns a member of the current round, who becomes one if they are none.
+func (c *Chat) Person(handle string) hook.Person {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.member(handle)
 }
 
 // Sent returns what extensions have sent, Printed, Notified and Logged the rest of what they have done, from the beginning.
@@ -273,6 +285,18 @@ func (c *Chat) member(handle string) hook.Person {
 func (c *Chat) nextID() hook.MessageID {
 	c.ids++
 	return hook.MessageID(fmt.Sprintf("%064x", c.ids))
+}
+
+// info is what there is to say of a round.
+func (r *round) info(current *round) hook.Round {
+	i := r.Round
+	i.Members, i.Current = len(r.members), r == current
+	for _, m := range r.members {
+		if m.Online && !m.Own {
+			i.Online++
+		}
+	}
+	return i
 }
 
 // add puts a message into a round's history.

@@ -49,10 +49,7 @@ func (c *Chat) currentName() string {
 
 // Say has somebody say something in the current round, now. Whoever is no member becomes one.
 func (c *Chat) Say(handle, text string) (Result, error) {
-	c.mu.Lock()
-	from := c.member(handle)
-	c.mu.Unlock()
-	return c.Hear(hook.Message{From: from, Text: text, Live: true})
+	return c.Hear(hook.Message{From: c.Person(handle), Text: text, Live: true})
 }
 
 // Hear is Say of any message. What is not set of its id, its times and whom it names is filled in; one that is not live was

@@ -27,12 +27,8 @@ func (c *Chat) may(e hook.Extension, need hook.Capability) bool {
 func (c *Chat) check(from string, need hook.Capability) error {
 	e := c.extension(from)
 	switch {
-	case e == nil && c.starting && from == c.name:
-		if c.granted == nil || need == "" || slices.Contains(c.granted, need) {
-			return nil
-		}
 	case e == nil:
-		return hook.Errorf(hook.CodeNotFound, "no extension %q is registered", from)
+		return hook.Errorf(hook.CodeDenied, "no extension %q is registered", from)
 	case need == "" || c.may(*e, need):
 		return nil
 	}
@@ -112,13 +108,7 @@ func (h *host) Me(_ context.Context, from string) (self hook.Self, err error) {
 func (h *host) Rounds(_ context.Context, from string) (all []hook.Round, err error) {
 	err = h.c.in(from, "", "", func(*round) error {
 		for _, r := range h.c.rounds {
-			r.Members, r.Online, r.Current = len(r.members), 0, r == h.c.current
-			for _, m := range r.members {
-				if m.Online && !m.Own {
-					r.Online++
-				}
-			}
-			all = append(all, r.Round)
+			all = append(all, r.info(h.c.current))
 		}
 		return nil
 	})
@@ -192,7 +182,7 @@ func (h *host) Join(_ context.Context, from, invite string) (joined hook.Round, 
 		return joined, hook.Errorf(hook.CodeInvalid, "%q is no invite", invite)
 	}
 	err = h.c.in(from, hook.CanManage, "", func(*round) error {
-		joined = h.c.enter(name).Round
+		joined = h.c.enter(name).info(h.c.current)
 		return nil
 	})
 	return joined, err

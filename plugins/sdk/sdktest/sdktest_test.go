@@ -57,8 +57,8 @@ func TestAConversation(t *testing.T) {
 		return sdk.Plugin{
 			Name: "butler", Version: "1.0.0", Needs: hook.Capabilities(),
 			Start: func(ctx context.Context, chat *sdk.Host) error {
-				if err := chat.SetTimer(ctx, hook.TimerSetting{Name: "tea", After: time.Hour, Every: 2 * time.Hour}); err != nil {
-					return err
+				if err := chat.Print(ctx, "", "too early"); code(err) != hook.CodeDenied {
+					return fmt.Errorf("printing before it is registered: %w", err)
 				}
 				return chat.Config(&settings)
 			},
@@ -94,6 +94,9 @@ func TestAConversation(t *testing.T) {
 				}},
 			},
 			Events: []sdk.Event{
+				sdk.On(func(ctx context.Context, chat *sdk.Host, _ hook.Started) error {
+					return chat.SetTimer(ctx, hook.TimerSetting{Name: "tea", After: time.Hour, Every: 2 * time.Hour})
+				}),
 				sdk.On(func(ctx context.Context, chat *sdk.Host, e hook.MentionEvent) error {
 					chat.Logger().Warn("mentioned", "by", e.Message.From.Handle)
 					return chat.Save(ctx, "last", e.Message.Text)
