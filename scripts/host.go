@@ -15,7 +15,7 @@
 //	faults.go   what went wrong, told once
 //	manage.go   /script
 //	limit*.go   how much memory the process may take
-//	try.go      `opentalk script check` and `script test`
+//	try*.go     `opentalk script check` and `script test`: command.go
 package scripts
 
 import (
