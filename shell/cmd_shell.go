@@ -77,6 +77,6 @@ func runClear(c *call) error {
 }
 
 func runQuit(c *call) error {
-	c.then = func(s *Shell) { s.leave() }
+	c.then = func(s *Shell) { s.leave(false) }
 	return nil
 }

@@ -87,6 +87,7 @@ type Shell struct {
 	failed   bool      // one of them did
 	lastStop time.Time // when Ctrl-C was pressed last
 	leaving  *leaving
+	warned   bool // that messages wait: the next Ctrl-D leaves
 	ended    bool
 	status   int
 }

@@ -225,13 +225,12 @@ func TestCtrlD(t *testing.T) {
 	s.see("> ▮b")
 	s.press("\x04")
 	s.see("> ▮")
-	s.press("\x04")
-	s.failed(io.EOF)
-	for range 3 {
-		if _, err := s.editor.ReadLine(); err != io.EOF {
-			t.Fatalf("after the end: %v", err)
-		}
+	for range 2 { // reading goes on
+		s.press("\x04")
+		s.failed(ErrEnd)
 	}
+	s.press("on\r")
+	s.entered("on")
 }
 
 func TestCtrlC(t *testing.T) {
@@ -267,8 +266,10 @@ func TestHangupDropsTheLine(t *testing.T) {
 	s.master.Close()
 	s.failed(io.EOF)
 	<-s.over
-	if _, err := s.editor.ReadLine(); err != io.EOF {
-		t.Errorf("after the hangup: %v", err)
+	for range 3 {
+		if _, err := s.editor.ReadLine(); err != io.EOF {
+			t.Fatalf("after the hangup: %v", err)
+		}
 	}
 }
 
@@ -509,7 +510,7 @@ func TestPassword(t *testing.T) {
 		t.Errorf("ReadPassword returned %q, %v", r.text, r.err)
 	}
 	s.see(rows("bob: hi", "▮"))
-	for keys, want := range map[string]error{"abc\x03": ErrInterrupt, "\x04": io.EOF} {
+	for keys, want := range map[string]error{"abc\x03": ErrInterrupt, "\x04": ErrEnd} {
 		go ask()
 		s.press(keys)
 		if r := <-got; r.text != "" || r.err != want {
