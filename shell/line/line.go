@@ -26,7 +26,7 @@ import (
 
 // What [Editor.ReadLine] and [Editor.ReadPassword] return instead of a line. Both let reading go on.
 var (
-	ErrInterrupt = errors.New("interrupted") // the person pressed Ctrl-C
+	ErrInterrupt = errors.New("interrupted")  // the person pressed Ctrl-C
 	ErrEnd       = errors.New("end of input") // the person pressed Ctrl-D with nothing typed
 )
 

@@ -15,6 +15,7 @@ import (
 	xterm "golang.org/x/term"
 
 	"opentalk/shell/term"
+	"opentalk/shell/term/vt"
 )
 
 const patience = 10 * time.Second
@@ -22,7 +23,7 @@ const patience = 10 * time.Second
 // session is an editor on a pseudo-terminal whose other end is a vt.
 type session struct {
 	t      *testing.T
-	vt     *vt
+	vt     *vt.Terminal
 	master *os.File
 	slave  *os.File
 	cooked *xterm.State // of slave before Open
@@ -63,7 +64,7 @@ func openSession(t *testing.T, change ...func(*Config)) *session {
 		t.Skipf("no pseudo-terminal: %v", err)
 	}
 	master = pollable(t, master)
-	s := &session{t: t, vt: newVT(20, 6), master: master, slave: slave, lines: make(chan result, 100), over: make(chan struct{})}
+	s := &session{t: t, vt: vt.New(20, 6), master: master, slave: slave, lines: make(chan result, 100), over: make(chan struct{})}
 	s.resize(20, 6)
 	s.cooked = s.state()
 	cfg := Config{In: slave, Out: slave, Prompt: term.Literal("> ")}
@@ -92,7 +93,7 @@ func openSession(t *testing.T, change ...func(*Config)) *session {
 		slave.Close()
 		master.Close()
 		<-copied
-		for _, f := range s.vt.faults {
+		for _, f := range s.vt.Faults() {
 			t.Errorf("the terminal was sent %s", f)
 		}
 		goleak.VerifyNone(t, before, goleak.IgnoreTopFunction("os/signal.loop"), goleak.IgnoreTopFunction("os/signal.signal_recv"))
@@ -149,32 +150,21 @@ func (s *session) paste(text string) { s.press(pasteBegin + text + pasteEnd) }
 // see waits until the screen is as wanted.
 func (s *session) see(want string) {
 	s.t.Helper()
-	s.until("the screen\n"+want+"\n", func() bool { return s.vt.view() == want })
+	s.until("the screen\n"+want+"\n", func() bool { return s.vt.Screen() == want })
 }
 
 // until waits for a condition, tried at each change of the screen.
 func (s *session) until(what string, condition func() bool) {
 	s.t.Helper()
-	deadline := time.After(patience)
-	for {
-		s.vt.mu.Lock()
-		changed := s.vt.changed
-		s.vt.mu.Unlock()
-		if condition() {
-			return
-		}
-		select {
-		case <-changed:
-		case <-deadline:
-			s.t.Fatalf("waiting for %s, the screen is\n%s", what, s.vt.view())
-		}
+	if !s.vt.Wait(patience, condition) {
+		s.t.Fatalf("waiting for %s, the screen is\n%s", what, s.vt.Screen())
 	}
 }
 
 // pasteIsOn waits until bracketed paste has been switched on n times.
 func (s *session) pasteIsOn(n int) {
 	s.t.Helper()
-	s.until("bracketed paste", func() bool { s.vt.mu.Lock(); defer s.vt.mu.Unlock(); return s.vt.paste && s.vt.pastes >= n })
+	s.until("bracketed paste", func() bool { on, times := s.vt.Paste(); return on && times >= n })
 }
 
 // entered waits for ReadLine to return a line.
@@ -198,7 +188,7 @@ func (s *session) result() result {
 	case r := <-s.lines:
 		return r
 	case <-time.After(patience):
-		s.t.Fatalf("ReadLine does not return, the screen is\n%s", s.vt.view())
+		s.t.Fatalf("ReadLine does not return, the screen is\n%s", s.vt.Screen())
 		return result{}
 	}
 }
