@@ -157,6 +157,8 @@ func (s *Shell) event(ev engine.Event) {
 	switch ev := ev.(type) {
 	case engine.SentEvent, engine.DeliveryEvent, engine.WaitingEvent:
 		s.leaveIfHeld()
+	case engine.MessageEvent:
+		s.complete.hear(ev.Message.From)
 	case engine.RoundEvent, engine.MemberEvent, engine.PeerEvent:
 		s.complete.set(s.book)
 	case engine.ErrorEvent:
