@@ -330,7 +330,7 @@ func (e *editor) show() {
 				lines++
 			}
 		}
-		hint := term.Style{Dim: true}.Apply(term.Sprintf("%d lines: Enter sends them as one message, Esc drops them", lines))
+		hint := term.Style{Dim: true}.Apply(term.Sprintf("%d lines, one message: Enter sends, Esc drops", lines))
 		v.below = func(int, int) []term.Text { return []term.Text{hint} }
 	}
 	if e.reading && !e.closed {

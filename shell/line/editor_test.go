@@ -90,7 +90,7 @@ func TestPasteIsOneMessageToConfirm(t *testing.T) {
 	s := newSession(t, func(c *Config) { c.Prompt = term.Literal("> ") })
 	s.pasteIsOn(1)
 	s.paste("one\r\ntwo\rthree\n")
-	s.see(rows("> one⏎two⏎three▮", "3 lines: Enter send…"))
+	s.see(rows("> one⏎two⏎three▮", "3 lines, one messag…"))
 	s.nothingEntered()
 	s.press("!\r")
 	s.entered("one\ntwo\nthree!")
@@ -103,7 +103,7 @@ func TestPasteSplitAnywhere(t *testing.T) {
 		s.press(string([]byte{b}))
 	}
 	s.press("z")
-	s.see(rows("> é⏎[20x[201z▮", "2 lines: Enter send…"))
+	s.see(rows("> é⏎[20x[201z▮", "2 lines, one messag…"))
 	s.press("\r")
 	s.entered("é\n[20x[201z")
 }
@@ -128,12 +128,12 @@ func TestPasteOfOneLineIsNotSent(t *testing.T) {
 func TestPasteIsDropped(t *testing.T) {
 	s := newSession(t)
 	s.paste("one\ntwo")
-	s.see(rows("> one⏎two▮", "2 lines: Enter send…"))
+	s.see(rows("> one⏎two▮", "2 lines, one messag…"))
 	s.press("\x1b")
 	s.see("> ▮")
 	s.nothingEntered()
 	s.paste("one\ntwo")
-	s.see(rows("> one⏎two▮", "2 lines: Enter send…"))
+	s.see(rows("> one⏎two▮", "2 lines, one messag…"))
 	s.press("\x03")
 	s.failed(ErrInterrupt)
 	s.see("> ▮")
@@ -183,7 +183,7 @@ func TestPasteWithoutEnd(t *testing.T) {
 func TestAltEnterMakesALine(t *testing.T) {
 	s := newSession(t)
 	s.press("a\x1b\rb")
-	s.see(rows("> a⏎b▮", "2 lines: Enter send…"))
+	s.see(rows("> a⏎b▮", "2 lines, one messag…"))
 	s.press("\r")
 	s.entered("a\nb")
 }
@@ -477,7 +477,7 @@ func TestCompletion(t *testing.T) {
 	s.press("!")
 	s.see(rows("bob: hi", "> é bob alice !▮"))
 	s.press(" ev\t")
-	s.see(rows("bob: hi", "> é bob alice ! evil", "⏎ ▮", "2 lines: Enter send…"))
+	s.see(rows("bob: hi", "> é bob alice ! evil", "⏎ ▮", "2 lines, one messag…"))
 	s.press("\x15nobody\t")
 	s.until("a bell", func() bool { return s.vt.Bells() > 0 })
 	s.see(rows("bob: hi", "> nobody▮"))
@@ -536,7 +536,7 @@ func TestPrefill(t *testing.T) {
 		l, err := s.editor.ReadLine()
 		s.lines <- result{l, err}
 	}()
-	s.see(rows("> a⏎b▮", "2 lines: Enter send…"))
+	s.see(rows("> a⏎b▮", "2 lines, one messag…"))
 	s.press("\x7fc\r")
 	s.entered("a\nc")
 }

@@ -9,9 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/creack/pty"
 	"go.uber.org/goleak"
-	"golang.org/x/sys/unix"
 	xterm "golang.org/x/term"
 
 	"opentalk/shell/term"
@@ -59,13 +57,11 @@ func newSession(t *testing.T, change ...func(*Config)) *session {
 func openSession(t *testing.T, change ...func(*Config)) *session {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
-	master, slave, err := pty.Open()
+	master, slave, err := vt.OpenPTY(20, 6)
 	if err != nil {
-		t.Skipf("no pseudo-terminal: %v", err)
+		t.Fatal(err)
 	}
-	master = pollable(t, master)
 	s := &session{t: t, vt: vt.New(20, 6), master: master, slave: slave, lines: make(chan result, 100), over: make(chan struct{})}
-	s.resize(20, 6)
 	s.cooked = s.state()
 	cfg := Config{In: slave, Out: slave, Prompt: term.Literal("> ")}
 	for _, f := range change {
@@ -77,14 +73,7 @@ func openSession(t *testing.T, change ...func(*Config)) *session {
 	copied := make(chan struct{})
 	go func() {
 		defer close(copied)
-		buf := make([]byte, 1000) // small and odd, so that sequences are cut
-		for {
-			n, err := master.Read(buf)
-			s.vt.Write(buf[:n])
-			if err != nil {
-				return
-			}
-		}
+		s.vt.Follow(master)
 	}()
 	t.Cleanup(func() {
 		if err := s.editor.Close(); err != nil {
@@ -101,20 +90,6 @@ func openSession(t *testing.T, change ...func(*Config)) *session {
 	return s
 }
 
-// pollable returns f anew, so that closing it ends a read in progress. pty.Open makes reads block.
-func pollable(t *testing.T, f *os.File) *os.File {
-	t.Helper()
-	defer f.Close()
-	fd, err := unix.Dup(int(f.Fd()))
-	if err == nil {
-		err = unix.SetNonblock(fd, true)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return os.NewFile(uintptr(fd), f.Name())
-}
-
 // state returns the terminal's settings.
 func (s *session) state() (state *xterm.State) {
 	s.t.Helper()
@@ -128,11 +103,7 @@ func (s *session) state() (state *xterm.State) {
 
 func (s *session) resize(cols, rows int) {
 	s.t.Helper()
-	var err error
-	fdErr := withFd(s.slave, func(fd int) { // pty.Setsize would make reads block for ever
-		err = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Col: uint16(cols), Row: uint16(rows)})
-	})
-	if err = errors.Join(err, fdErr); err != nil {
+	if err := vt.SetSize(s.slave, cols, rows); err != nil {
 		s.t.Fatal(err)
 	}
 }

@@ -7,6 +7,7 @@ package vt
 
 import (
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strconv"
@@ -38,7 +39,10 @@ type Terminal struct {
 	faults  []string
 }
 
-const wideTail = "\x00"
+const (
+	wideTail  = "\x00"
+	maxScroll = 20000 // rows kept above the top; then the older half is forgotten
+)
 
 // New returns an empty terminal.
 func New(cols, rows int) *Terminal {
@@ -106,6 +110,18 @@ func (v *Terminal) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// Follow writes to the terminal what r gives, until that ends.
+func (v *Terminal) Follow(r io.Reader) {
+	buf := make([]byte, 1000) // small and odd, so that sequences are cut
+	for {
+		n, err := r.Read(buf)
+		v.Write(buf[:n])
+		if err != nil {
+			return
+		}
+	}
+}
+
 // step carries out what b begins with and returns its length, or 0 if it is incomplete.
 func (v *Terminal) step(b []byte) int {
 	switch {
@@ -151,6 +167,9 @@ func (v *Terminal) lineFeed() {
 		return
 	}
 	v.row--
+	if len(v.scroll) == maxScroll {
+		v.scroll = append(v.scroll[:0], v.scroll[maxScroll/2:]...)
+	}
 	v.scroll = append(v.scroll, rowText(v.grid[0]))
 	v.grid = append(v.grid[1:], make([]string, v.cols))
 }
@@ -162,7 +181,7 @@ func (v *Terminal) put(r string) {
 		if v.grid[v.row][at] == wideTail {
 			at--
 		}
-		if before := v.grid[v.row][at]; before != "" && uniseg.GraphemeClusterCount(before+r) == 1 {
+		if before := v.grid[v.row][at]; before != "" && before+r > "\x7f" && uniseg.GraphemeClusterCount(before+r) == 1 {
 			v.grid[v.row][at] = before + r
 			if width := cellWidth(before + r); at+width > v.col && v.col < v.cols {
 				v.grid[v.row][v.col] = wideTail

@@ -1,0 +1,216 @@
+//go:build unix
+
+package shell
+
+import (
+	"cmp"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"opentalk/shell/line"
+	"opentalk/shell/term/vt"
+)
+
+// patience bounds every wait for a screen.
+const patience = 20 * time.Second
+
+// desk is a shell on the fake engine with the real line editor, at a pseudo-terminal.
+type desk struct {
+	t      testing.TB
+	engine *fake
+	screen *vt.Terminal
+	keys   *os.File
+	tty    *os.File
+	status chan int
+}
+
+// newDesk is a desk with nobody at it yet.
+func newDesk(t testing.TB, cols, rows int) *desk {
+	t.Helper()
+	keys, tty, err := vt.OpenPTY(cols, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &desk{t: t, engine: newFake(), screen: vt.New(cols, rows), keys: keys, tty: tty, status: make(chan int, 1)}
+}
+
+// start runs the shell until the test ends. Nothing may come on the terminal that opentalk does not mean to send.
+func (d *desk) start(args ...string) {
+	d.t.Helper()
+	opts, err := Parse(append([]string{"--home", d.t.TempDir()}, args...))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	shell, err := New(opts, Streams{
+		In: d.tty, Out: d.tty, Err: d.tty, Person: true, OutTerm: true, ErrTerm: true,
+		Edit: func(c line.Config) (line.Editor, error) {
+			c.In, c.Out = d.tty, d.tty
+			return line.Open(c)
+		},
+	})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	followed := make(chan struct{})
+	go func() {
+		defer close(followed)
+		d.screen.Follow(d.keys)
+	}()
+	d.engine.emit(roundEvents(d.engine.rounds)...)
+	signals := make(chan os.Signal, 1)
+	go func() {
+		d.status <- shell.Run(d.engine, signals)
+		shell.Close()
+		d.tty.Close()
+	}()
+	d.t.Cleanup(func() {
+		signals <- syscall.SIGTERM
+		<-followed
+		close(d.engine.events)
+		d.keys.Close()
+		for _, fault := range d.screen.Faults() {
+			d.t.Errorf("the terminal was sent %s", fault)
+		}
+	})
+}
+
+func (d *desk) press(keys string) {
+	d.t.Helper()
+	if _, err := d.keys.WriteString(keys); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// resize changes the terminal's size as a window manager does.
+func (d *desk) resize(cols, rows int) {
+	d.t.Helper()
+	d.screen.Resize(cols, rows)
+	if err := vt.SetSize(d.tty, cols, rows); err != nil {
+		d.t.Fatal(err)
+	}
+	syscall.Kill(syscall.Getpid(), syscall.SIGWINCH) // the kernel sends it only to a controlling terminal's job
+}
+
+var clockTime = regexp.MustCompile(`(?m)^\d\d:\d\d`)
+
+// shown is the screen, with the cursor as ▮ and the time of day as HH:MM.
+func (d *desk) shown() string { return clockTime.ReplaceAllString(d.screen.Screen(), "HH:MM") }
+
+func (d *desk) until(what string, condition func() bool) {
+	d.t.Helper()
+	if !d.screen.Wait(patience, condition) {
+		d.t.Fatalf("waiting for %s, the screen is\n%s", what, d.shown())
+	}
+}
+
+// see waits for a screen and returns it. With -update it returns the one that nothing has been added to for a while.
+func (d *desk) see(want string) string {
+	d.t.Helper()
+	if *update {
+		last := ""
+		for d.screen.Wait(300*time.Millisecond, func() bool { return d.shown() != last }) {
+			last = d.shown()
+		}
+		return last
+	}
+	if !d.screen.Wait(patience, func() bool { return d.shown() == want }) {
+		d.t.Fatalf("got:\n%s\nwant:\n%s", d.shown(), want)
+	}
+	return want
+}
+
+// TestScreens runs each file of testdata/screens: what a person does and what comes, and whole screens as they see them.
+//
+//	# comment
+//	size COLUMNS ROWS  changes the size; the first one is that of the terminal
+//	start
+//	type "KEYS"        a Go string
+//	paste "TEXT"       as terminals do
+//	| TEXT             a row of the screen, up to the last one in use; ▮ is the cursor, HH:MM the time
+//
+// and, as in [TestScripts]: round, history, comes, goes, says, does, late, joined.
+func TestScreens(t *testing.T) {
+	files, err := filepath.Glob("testdata/screens/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no screens", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := playScreens(t, string(text)); *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func playScreens(t *testing.T, script string) string {
+	var got strings.Builder
+	var want []string
+	var d *desk
+	lines := append(strings.Split(strings.TrimSuffix(script, "\n"), "\n"), "")
+	for at, l := range lines {
+		if row, isRow := strings.CutPrefix(l, "|"); isRow {
+			want = append(want, strings.TrimPrefix(row, " "))
+			continue
+		}
+		if want != nil {
+			for _, row := range strings.Split(d.see(strings.Join(want, "\n")), "\n") {
+				got.WriteString(strings.TrimRight("| "+row, " ") + "\n")
+			}
+			want = nil
+		}
+		if at < len(lines)-1 {
+			got.WriteString(l + "\n")
+		}
+		verb, rest, _ := strings.Cut(l, " ")
+		if verb == "size" {
+			d = sized(t, d, rest)
+		} else if l != "" && l[0] != '#' {
+			d.do(at+1, verb, rest)
+		}
+	}
+	return got.String()
+}
+
+func sized(t *testing.T, d *desk, size string) *desk {
+	numbers := regexp.MustCompile(`^(\d+) (\d+)$`).FindStringSubmatch(size)
+	if numbers == nil {
+		t.Fatalf("no size: %q", size)
+	}
+	cols, _ := number(numbers[1], 1000)
+	rows, _ := number(numbers[2], 1000)
+	if d == nil {
+		return newDesk(t, cols, rows)
+	}
+	d.resize(cols, rows)
+	return d
+}
+
+func (d *desk) do(at int, verb, rest string) {
+	d.t.Helper()
+	switch verb {
+	case "start":
+		d.start("--color=never")
+	case "round":
+		d.engine.add(rest)
+	case "type":
+		d.press(unquote(rest))
+	case "paste":
+		d.press("\x1b[200~" + unquote(rest) + "\x1b[201~")
+	default:
+		if !(&session{engine: d.engine}).happens(verb, rest) {
+			d.t.Fatalf("line %d: unknown %q", at, cmp.Or(verb, rest))
+		}
+	}
+}
