@@ -5,12 +5,16 @@ package shell
 import (
 	"cmp"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	xterm "golang.org/x/term"
 
 	"opentalk/shell/line"
 	"opentalk/shell/term/vt"
@@ -85,6 +89,9 @@ func (d *desk) press(keys string) {
 		d.t.Fatal(err)
 	}
 }
+
+// paste pastes text as terminals do.
+func (d *desk) paste(text string) { d.t.Helper(); d.press("\x1b[200~" + text + "\x1b[201~") }
 
 // resize changes the terminal's size as a window manager does.
 func (d *desk) resize(cols, rows int) {
@@ -207,10 +214,57 @@ func (d *desk) do(at int, verb, rest string) {
 	case "type":
 		d.press(unquote(rest))
 	case "paste":
-		d.press("\x1b[200~" + unquote(rest) + "\x1b[201~")
+		d.paste(unquote(rest))
 	default:
 		if !(&session{engine: d.engine}).happens(verb, rest) {
 			d.t.Fatalf("line %d: unknown %q", at, cmp.Or(verb, rest))
 		}
 	}
+}
+
+// TestPanicGivesTheTerminalBack has this test binary run a shell whose engine panics, on a goroutine that is not main's.
+func TestPanicGivesTheTerminalBack(t *testing.T) {
+	keys, tty, err := vt.OpenPTY(80, 24)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer keys.Close()
+	cooked := stateOf(t, tty)
+	screen := vt.New(80, 24)
+	go screen.Follow(keys)
+	program := exec.Command(os.Args[0])
+	program.Env = append(os.Environ(), panics+"="+t.TempDir())
+	program.Stdin, program.Stdout = tty, tty
+	stderr := &strings.Builder{}
+	program.Stderr = stderr
+	if err := program.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer program.Process.Kill()
+	seen := screen.Wait(patience, func() bool { return strings.HasSuffix(screen.Screen(), "friends> ▮") })
+	if raw := stateOf(t, tty); !seen || reflect.DeepEqual(raw, cooked) {
+		t.Fatalf("no shell: %s%s", screen.Screen(), stderr)
+	}
+	keys.WriteString("/peers\r")
+	if err := program.Wait(); err == nil || !strings.Contains(stderr.String(), "panic: as told") {
+		t.Fatalf("the program ended with %v: %s", err, stderr)
+	}
+	if !reflect.DeepEqual(stateOf(t, tty), cooked) {
+		t.Error("the terminal is not as it was")
+	}
+	if !screen.Wait(patience, func() bool { on, _ := screen.Paste(); return !on }) {
+		t.Error("bracketed paste is left on")
+	}
+}
+
+func stateOf(t *testing.T, tty *os.File) (state *xterm.State) {
+	t.Helper()
+	raw, err := tty.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) { state, err = xterm.GetState(int(fd)) })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state
 }

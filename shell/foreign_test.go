@@ -33,7 +33,15 @@ func FuzzForeignText(f *testing.F) {
 		n++
 		d.comes(text)
 		// Candidates of Tab, twice; what others have said and are called; and then an error to see that all this is done.
-		d.press(fmt.Sprintf("/switch \t\t\t\x15/whois \t\t\x15x\x15/history\r/rounds\r/members\r/peers\r/status\r/pending\r/nix%d\r", n))
+		d.press("\x15")
+		d.paste("/switch ")
+		d.press("\t\t\x15")
+		d.paste("/whois ")
+		d.press("\t\t\x15")
+		for _, l := range []string{"/history", "/rounds", fmt.Sprint("/nix", n)} {
+			d.paste(l)
+			d.press("\r")
+		}
 		d.until("the end", func() bool { return strings.Contains(d.screen.Screen(), fmt.Sprintf(`command "/nix%d"`, n)) })
 		if faults := d.screen.Faults(); len(faults) > 0 {
 			t.Fatalf("%q: the terminal was sent %v", text, faults)

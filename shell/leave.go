@@ -52,7 +52,7 @@ func (s *Shell) leaveIfHeld() {
 		return
 	}
 	l.busy, l.again = true, false
-	go func() {
+	s.spawn(func() {
 		var pending []engine.Pending
 		rounds, _ := s.engine.Rounds()
 		for _, r := range rounds {
@@ -63,7 +63,7 @@ func (s *Shell) leaveIfHeld() {
 			l.busy = false
 			s.leaveWith(pending)
 		})
-	}()
+	})
 }
 
 // leaveWith ends the shell if it need not wait any longer for what is pending.

@@ -56,7 +56,7 @@ func (s *Shell) run(in input) {
 	} else {
 		s.busy = true
 	}
-	go func() {
+	s.spawn(func() {
 		err := c.command.run(c)
 		s.post(func() {
 			cancel()
@@ -67,7 +67,7 @@ func (s *Shell) run(in input) {
 			}
 			s.ran(c, err)
 		})
-	}()
+	})
 }
 
 // ran is the end of a line.

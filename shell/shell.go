@@ -176,6 +176,22 @@ func (s *Shell) Close() {
 	s.logFile.Close()
 }
 
+// spawn runs f on a goroutine of its own. If it panics, which ends the program, the terminal is given back before.
+func (s *Shell) spawn(f func()) {
+	go func() {
+		defer s.giveBack()
+		f()
+	}()
+}
+
+// giveBack is to be deferred. A panic of main's own goroutine is seen to by its call of Close.
+func (s *Shell) giveBack() {
+	if p := recover(); p != nil {
+		s.Close()
+		panic(p)
+	}
+}
+
 // Run runs the shell until the input ends, /quit, or a signal, and returns the exit status. Afterwards the engine's events are
 // thrown away, so that it can be closed.
 func (s *Shell) Run(eng Engine, signals <-chan os.Signal) int {
