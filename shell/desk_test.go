@@ -27,6 +27,7 @@ const patience = 20 * time.Second
 type desk struct {
 	t      testing.TB
 	engine *fake
+	home   string
 	screen *vt.Terminal
 	keys   *os.File
 	tty    *os.File
@@ -40,13 +41,13 @@ func newDesk(t testing.TB, cols, rows int) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &desk{t: t, engine: newFake(), screen: vt.New(cols, rows), keys: keys, tty: tty, status: make(chan int, 1)}
+	return &desk{t: t, engine: newFake(), home: t.TempDir(), screen: vt.New(cols, rows), keys: keys, tty: tty, status: make(chan int, 1)}
 }
 
 // start runs the shell until the test ends. Nothing may come on the terminal that opentalk does not mean to send.
 func (d *desk) start(args ...string) {
 	d.t.Helper()
-	opts, err := Parse(append([]string{"--home", d.t.TempDir()}, args...))
+	opts, err := Parse(append([]string{"--home", d.home}, args...))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -218,6 +219,32 @@ func (d *desk) do(at int, verb, rest string) {
 	default:
 		if !(&session{engine: d.engine}).happens(verb, rest) {
 			d.t.Fatalf("line %d: unknown %q", at, cmp.Or(verb, rest))
+		}
+	}
+}
+
+// TestCommandsAreRemembered looks at the file behind the up arrow: commands only, never a secret, the owner's only, and none if
+// that is what the person wants.
+func TestCommandsAreRemembered(t *testing.T) {
+	for config, want := range map[string]string{"": "/rounds\n/help nix-the-last\n", "recall = false\n": ""} {
+		d := newDesk(t, 80, 24)
+		if err := os.WriteFile(filepath.Join(d.home, "config.toml"), []byte(config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d.engine.add("friends")
+		d.start()
+		d.until("a prompt", func() bool { return strings.HasSuffix(d.screen.Screen(), "friends> ▮") })
+		for _, l := range []string{"/rounds", "hello", "/join " + d.engine.invite().Token(), "/jion x " + secretID, "/help nix-the-last"} {
+			d.press(l + "\r")
+		}
+		d.until("the end", func() bool { return strings.Contains(d.screen.Screen(), `command "/nix-the-last"`) })
+		file := filepath.Join(d.home, "history")
+		got, err := os.ReadFile(file)
+		if string(got) != want || want != "" && err != nil {
+			t.Errorf("with %q the file holds %q, %v, want %q", config, got, err, want)
+		}
+		if info, err := os.Stat(file); err == nil && info.Mode().Perm() != 0o600 {
+			t.Errorf("the file is %v", info.Mode())
 		}
 	}
 }

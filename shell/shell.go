@@ -226,6 +226,9 @@ func (s *Shell) openEditor() error {
 	cfg := line.Config{
 		Prompt: s.prompt(), Profile: s.opts.profile(true), History: s.paths.history(), Keep: keep, Complete: s.complete.find,
 	}
+	if s.opts.Forget {
+		cfg.History = ""
+	}
 	editor, err := s.streams.Edit(cfg)
 	if err != nil {
 		s.log.Warn("opening the line history", "err", err)

@@ -2,7 +2,7 @@
 //
 // Editing is chzyer/readline's: it reads the keys and keeps the line. It is old, and unmaintained: output from elsewhere races
 // with its search, completion and resizing, it loses count of the cursor with wide characters, and it knows little of
-// today's terminals. So it is kept on a lead, here and nowhere else:
+// today's terminals; traps_test.go lists what it does, with the tests for each. So it is kept on a lead, here and nowhere else:
 //
 //	terminal → input → readline → editor.OnChange → screen → terminal
 //

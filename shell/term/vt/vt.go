@@ -181,7 +181,7 @@ func (v *Terminal) put(r string) {
 		if v.grid[v.row][at] == wideTail {
 			at--
 		}
-		if before := v.grid[v.row][at]; before != "" && before+r > "\x7f" && uniseg.GraphemeClusterCount(before+r) == 1 {
+		if before := v.grid[v.row][at]; before != "" && !ascii(before, r) && uniseg.GraphemeClusterCount(before+r) == 1 {
 			v.grid[v.row][at] = before + r
 			if width := cellWidth(before + r); at+width > v.col && v.col < v.cols {
 				v.grid[v.row][v.col] = wideTail
@@ -200,6 +200,11 @@ func (v *Terminal) put(r string) {
 		v.grid[v.row][v.col+i] = wideTail
 	}
 	v.col += max(1, width)
+}
+
+// ascii reports whether two clusters are plain characters, which never become one.
+func ascii(a, b string) bool {
+	return len(a) == 1 && len(b) == 1 && a[0] < utf8.RuneSelf && b[0] < utf8.RuneSelf
 }
 
 func cellWidth(s string) int {
