@@ -31,6 +31,7 @@ type Options struct {
 	Log          string
 	LogLevel     string // "" for the usual one
 	History      int    // lines of history shown at the start
+	Forget       bool   // the commands that were typed
 
 	help, version bool
 	given         []string // flags, by name: these win over config.toml

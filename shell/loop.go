@@ -23,7 +23,7 @@ func (s *Shell) loop(signals <-chan os.Signal) {
 	s.start()
 	switch {
 	case s.person:
-		go readEditor(s.editor, give)
+		s.spawn(func() { readEditor(s.editor, give) })
 	case !s.opts.Headless:
 		go readPipe(s.streams.In, give)
 	}
@@ -69,7 +69,7 @@ func (s *Shell) later(d time.Duration, f func()) { time.AfterFunc(d, func() { s.
 func (s *Shell) start() {
 	s.starting, s.busy = true, true
 	last := readState(s.paths.state()).Round
-	go func() {
+	s.spawn(func() {
 		o, err := s.open(last)
 		s.post(func() {
 			s.starting, s.busy = false, false
@@ -80,7 +80,7 @@ func (s *Shell) start() {
 			}
 			s.opened(o)
 		})
-	}()
+	})
 }
 
 func (s *Shell) open(last string) (opening, error) {
@@ -157,6 +157,8 @@ func (s *Shell) event(ev engine.Event) {
 	switch ev := ev.(type) {
 	case engine.SentEvent, engine.DeliveryEvent, engine.WaitingEvent:
 		s.leaveIfHeld()
+	case engine.MessageEvent:
+		s.complete.hear(ev.Message.From)
 	case engine.RoundEvent, engine.MemberEvent, engine.PeerEvent:
 		s.complete.set(s.book)
 	case engine.ErrorEvent:

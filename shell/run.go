@@ -20,7 +20,9 @@ func (s *Shell) runQueue() {
 		s.queue = s.queue[1:]
 		switch {
 		case errors.Is(in.err, errEnd):
-			s.leave()
+			s.leave(false)
+		case errors.Is(in.err, errLeave):
+			s.leave(!s.warned)
 		case errors.Is(in.err, errInterrupt):
 			s.interrupt()
 		default:
@@ -31,7 +33,7 @@ func (s *Shell) runQueue() {
 
 // run begins a line.
 func (s *Shell) run(in input) {
-	s.lines = max(s.lines, in.number)
+	s.lines, s.warned = max(s.lines, in.number), false
 	s.view.echo(s.prompt(), in.text)
 	c := &call{Engine: s.engine, line: in.number, look: s.look, asked: in.asked, passphrase: in.passphrase}
 	c.round, c.inRound = s.book.round()
@@ -54,7 +56,7 @@ func (s *Shell) run(in input) {
 	} else {
 		s.busy = true
 	}
-	go func() {
+	s.spawn(func() {
 		err := c.command.run(c)
 		s.post(func() {
 			cancel()
@@ -65,7 +67,7 @@ func (s *Shell) run(in input) {
 			}
 			s.ran(c, err)
 		})
-	}()
+	})
 }
 
 // ran is the end of a line.

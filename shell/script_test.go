@@ -25,6 +25,10 @@ var update = goflag.Bool("update", false, "rewrite what the scripts expect to wh
 
 func TestMain(m *testing.M) {
 	time.Local = time.UTC
+	if home := os.Getenv(panics); home != "" {
+		panickingProgram(home)
+		return
+	}
 	os.Exit(m.Run())
 }
 

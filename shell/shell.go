@@ -87,6 +87,7 @@ type Shell struct {
 	failed   bool      // one of them did
 	lastStop time.Time // when Ctrl-C was pressed last
 	leaving  *leaving
+	warned   bool // that messages wait: the next Ctrl-D leaves
 	ended    bool
 	status   int
 }
@@ -175,6 +176,22 @@ func (s *Shell) Close() {
 	s.logFile.Close()
 }
 
+// spawn runs f on a goroutine of its own. If it panics, which ends the program, the terminal is given back before.
+func (s *Shell) spawn(f func()) {
+	go func() {
+		defer s.giveBack()
+		f()
+	}()
+}
+
+// giveBack is to be deferred. A panic of main's own goroutine is seen to by its call of Close.
+func (s *Shell) giveBack() {
+	if p := recover(); p != nil {
+		s.Close()
+		panic(p)
+	}
+}
+
 // Run runs the shell until the input ends, /quit, or a signal, and returns the exit status. Afterwards the engine's events are
 // thrown away, so that it can be closed.
 func (s *Shell) Run(eng Engine, signals <-chan os.Signal) int {
@@ -208,6 +225,9 @@ func (s *Shell) Run(eng Engine, signals <-chan os.Signal) int {
 func (s *Shell) openEditor() error {
 	cfg := line.Config{
 		Prompt: s.prompt(), Profile: s.opts.profile(true), History: s.paths.history(), Keep: keep, Complete: s.complete.find,
+	}
+	if s.opts.Forget {
+		cfg.History = ""
 	}
 	editor, err := s.streams.Edit(cfg)
 	if err != nil {
