@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 	xterm "golang.org/x/term"
 
+	"opentalk/engine/skiptest"
 	"opentalk/shell/term"
 )
 
@@ -60,7 +61,7 @@ func openSession(t *testing.T, change ...func(*Config)) *session {
 	before := goleak.IgnoreCurrent()
 	master, slave, err := pty.Open()
 	if err != nil {
-		t.Skipf("no pseudo-terminal: %v", err)
+		skiptest.Because(t, "no pseudo-terminal: %v", err)
 	}
 	master = pollable(t, master)
 	s := &session{t: t, vt: newVT(20, 6), master: master, slave: slave, lines: make(chan result, 100), over: make(chan struct{})}
