@@ -20,13 +20,18 @@ test:
 	CGO_ENABLED=0 $(GO) test ./...
 
 # What CI runs: the tests, the race detector, vet, staticcheck, every platform, and a little fuzzing.
-check: test lint race cross demo
+check: test lint race crowd cross demo
 	$(MAKE) fuzz FUZZTIME=10000x
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./...
 
 .PHONY: race
 race:
 	CGO_ENABLED=1 $(GO) test -race ./...
+
+# Twenty real processes that talk while ten of them are killed and started again.
+.PHONY: crowd
+crowd:
+	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestCrowd$$' -v . -crowd 20 -crowd.lives 8
 
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'gofmt would change these'; exit 1; }
