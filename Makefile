@@ -45,6 +45,7 @@ demo: build
 # Figures are ratios: compare what one run prints with the limits that the same run prints.
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) test -run '^$$' -bench 'CatchUp|Open|Reconnect' -benchtime 3x ./engine -engine.blocks 100000
 
 # Each fuzz target for FUZZTIME, a number of inputs: with a duration, Go's fuzzer now and then takes the end of its own time
 # for a failure. What is found lands in the package's testdata/fuzz and stays there.
