@@ -365,13 +365,14 @@ func BenchmarkCatchUp(b *testing.B) {
 	}
 	limit := verifications(b)
 	var first time.Duration
+	var heap uint64
 	for b.Loop() {
 		b.StopTimer()
 		bob := at(b, newcomer(b), nil)
 		b.StartTimer()
 		a := arrive(b, bob, inv, long.lines)
 		b.StopTimer()
-		first = max(first, a.first)
+		first, heap = max(first, a.first), max(heap, a.heap)
 		bob.Close()
 		b.StartTimer()
 	}
@@ -380,6 +381,10 @@ func BenchmarkCatchUp(b *testing.B) {
 	b.ReportMetric(limit, "verifications/s")
 	b.ReportMetric(limit/rate, "x-verification")
 	b.ReportMetric(float64(first.Milliseconds()), "ms-first-hundred")
+	b.ReportMetric(float64(heap>>20), "MiB-heap")
+	if heap > heapLimit {
+		b.Errorf("heap of %d bytes, of two engines, exceeds %d", heap, heapLimit)
+	}
 }
 
 // BenchmarkOpen opens a home with a long round, beside opening its store alone.
