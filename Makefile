@@ -28,10 +28,11 @@ check: test lint race crowd cross demo
 race:
 	CGO_ENABLED=1 $(GO) test -race ./...
 
-# Twenty real processes that talk while ten of them are killed and started again.
+# Twenty real processes that talk while ten of them are killed and started again; a thousand who join within a minute.
 .PHONY: crowd
 crowd:
 	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestCrowd$$' -v . -crowd 20 -crowd.lives 8
+	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestT18ManyJoins$$' -v ./engine -joins 1000
 
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'gofmt would change these'; exit 1; }
