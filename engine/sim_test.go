@@ -633,6 +633,36 @@ func TestT13RestoredBackup(t *testing.T) {
 	}
 }
 
+// TestT13KilledBetweenSteps: a device that has something in its outbox is killed after each single thing that happens from the
+// moment on when others come, and starts again: it never forks, and what it has said is there once.
+func TestT13KilledBetweenSteps(t *testing.T) {
+	steps := 0
+	for over := false; !over && !t.Failed(); steps++ {
+		s := together(t, 11, 3)
+		s.crash(s.nodes[0])
+		s.crash(s.nodes[2])
+		s.settle(time.Minute)
+		s.say(s.nodes[1], "while nobody was there")
+		s.settle(time.Minute)
+		for _, n := range []int{0, 2, 1} { // it comes last, so that it dials them at once
+			s.restart(s.nodes[n], 0)
+		}
+		s.say(s.nodes[2], "I am back")
+		for range steps {
+			if over = !s.happen(); over {
+				break
+			}
+		}
+		s.restart(s.nodes[1], 0)
+		s.say(s.nodes[1], "after it was killed")
+		s.heal()
+		s.agree()
+	}
+	if t.Logf("killed after each of %d steps", steps); steps < 50 {
+		t.Error("that is not all")
+	}
+}
+
 // TestT14Clocks: members whose clocks are years apart agree all the same.
 func TestT14Clocks(t *testing.T) {
 	s := newSim(t, 13, 3)
