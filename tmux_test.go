@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"opentalk/engine/skiptest"
 )
 
 var update = flag.Bool("update", false, "rewrite the screens that tests expect to those they get")
@@ -25,10 +27,7 @@ var update = flag.Bool("update", false, "rewrite the screens that tests expect t
 //	                           HH:MM is a time, DAY a date, and the last line is where the cursor is
 func TestTmux(t *testing.T) {
 	if _, err := exec.LookPath("tmux"); err != nil {
-		if os.Getenv("OPENTALK_NO_SKIP") != "" {
-			t.Fatal("nothing may be skipped, and there is no tmux")
-		}
-		t.Skip("there is no tmux")
+		skiptest.Because(t, "there is no tmux")
 	}
 	params := conversations("testdata/tmux")
 	params.UpdateScripts = *update
