@@ -50,10 +50,12 @@ type keys struct {
 	Log      *string  `toml:"log"`
 	LogLevel *string  `toml:"log_level"`
 	History  *int     `toml:"history"`
+	Notify   *string  `toml:"notify"`
+	Others   *string  `toml:"others"`
 }
 
 // keyNames lists the keys of config.toml.
-var keyNames = []string{"handle", "listen", "proxy", "round", "wait", "color", "log", "log_level", "history"}
+var keyNames = []string{"handle", "listen", "proxy", "round", "wait", "color", "log", "log_level", "history", "notify", "others"}
 
 // readConfig fills in what the flags left open from a file that need not exist.
 func (o *Options) readConfig(file string) error {
@@ -120,6 +122,12 @@ func (o *Options) apply(k keys) error {
 				return err
 			}
 		}
+	}
+	if err := o.setNotify(k.Notify); err != nil {
+		return err
+	}
+	if err := o.setOthers(k.Others); err != nil {
+		return err
 	}
 	if k.History != nil {
 		if *k.History < 0 || *k.History > maxHistory {
