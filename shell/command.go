@@ -115,7 +115,8 @@ type call struct {
 	Engine
 	command    command
 	args       []string
-	line       int // of the input
+	line       int    // of the input
+	typed      string // the line, if it is not on the screen yet
 	look       look
 	round      engine.Round // the current one
 	inRound    bool

@@ -51,10 +51,14 @@ type keys struct {
 	LogLevel *string  `toml:"log_level"`
 	History  *int     `toml:"history"`
 	Recall   *bool    `toml:"recall"`
+	Notify   *string  `toml:"notify"`
+	Others   *string  `toml:"others"`
 }
 
 // keyNames lists the keys of config.toml.
-var keyNames = []string{"handle", "listen", "proxy", "round", "wait", "color", "log", "log_level", "history", "recall"}
+var keyNames = []string{
+	"handle", "listen", "proxy", "round", "wait", "color", "log", "log_level", "history", "recall", "notify", "others",
+}
 
 // readConfig fills in what the flags left open from a file that need not exist.
 func (o *Options) readConfig(file string) error {
@@ -124,6 +128,12 @@ func (o *Options) apply(k keys) error {
 	}
 	if k.Recall != nil {
 		o.Forget = !*k.Recall
+	}
+	if err := o.setNotify(k.Notify); err != nil {
+		return err
+	}
+	if err := o.setOthers(k.Others); err != nil {
+		return err
 	}
 	if k.History != nil {
 		if *k.History < 0 || *k.History > maxHistory {

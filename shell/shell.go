@@ -78,7 +78,7 @@ type Shell struct {
 	cancel   context.CancelFunc
 	complete completer
 
-	starting bool           // events are kept until the start is on the screen
+	held     bool           // events are kept until the start, or the round that is entered, is on the screen
 	kept     []engine.Event // meanwhile
 	queue    []input        // lines that are to be run
 	busy     bool           // with a line that others wait for
@@ -126,6 +126,7 @@ func (s *Shell) newView() view {
 		columns: s.streams.Columns,
 	}, s.later)
 	v.prompt, v.lines = s.person, !s.person
+	v.inline, v.notify = s.opts.Others == othersInline, s.opts.Notify
 	return v
 }
 
@@ -214,6 +215,7 @@ func (s *Shell) Run(eng Engine, signals <-chan os.Signal) int {
 	}
 	s.loop(signals)
 	s.view.close()
+	s.remember()
 	if s.out.err != nil {
 		r := newReport(faultf(errOutput, "writing output: %v", s.out.err), 0)
 		(&output{to: s.streams.Err}).write("error: " + term.CleanLine(r.text).String() + "\n")
@@ -224,7 +226,7 @@ func (s *Shell) Run(eng Engine, signals <-chan os.Signal) int {
 
 func (s *Shell) openEditor() error {
 	cfg := line.Config{
-		Prompt: s.prompt(), Profile: s.opts.profile(true), History: s.paths.history(), Keep: keep, Complete: s.complete.find,
+		Prompt: s.book.prompt(), Profile: s.opts.profile(true), History: s.paths.history(), Keep: keep, Complete: s.complete.find,
 	}
 	if s.opts.Forget {
 		cfg.History = ""
@@ -239,15 +241,6 @@ func (s *Shell) openEditor() error {
 		return err
 	}
 	s.editor = editor
-	s.view.(*screen).paper = sheet{editor}
+	s.view.(*screen).paper = &sheet{editor: editor, later: s.later, shown: s.book.prompt().String()}
 	return nil
-}
-
-// prompt names the round that lines go to.
-func (s *Shell) prompt() term.Text {
-	round, ok := s.book.round()
-	if !ok {
-		return term.Literal("> ")
-	}
-	return term.Sprintf("%s> ", term.CleanHandle(round.Name))
 }

@@ -149,7 +149,7 @@ func TestPromptIsSafe(t *testing.T) {
 	s := &Shell{book: newBook()}
 	s.book.rounds[engine.Tag{}] = engine.Round{Name: hostile}
 	s.book.inRound = true
-	for _, r := range term.NewProfile(term.Always, true, os.Getenv).Render(s.prompt()) {
+	for _, r := range term.NewProfile(term.Always, true, os.Getenv).Render(s.book.prompt()) {
 		if !unicode.IsPrint(r) {
 			t.Fatalf("%q is in the prompt", r)
 		}
@@ -348,7 +348,7 @@ func TestCompletion(t *testing.T) {
 func TestStateAndLogAreTheOwnersOnly(t *testing.T) {
 	dir := t.TempDir()
 	p := paths{dir, dir}
-	if err := (state{"aa"}).write(p.state()); err != nil || readState(p.state()).Round != "aa" {
+	if err := (state{Round: "aa"}).write(p.state()); err != nil || readState(p.state()).Round != "aa" {
 		t.Errorf("state is not kept: %v", err)
 	}
 	log, closer, err := openLog(Options{}, p, true, io.Discard)
