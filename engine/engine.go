@@ -31,7 +31,7 @@
 //	depart.go     leaving a round, and coming back to it
 //	connect.go    dialling on demand
 //	verify.go     whose fingerprints were compared
-//	view.go       blocks as the front shows them
+//	view.go       blocks as the front shows them; archive.go: those on disk, read beside the core; search.go
 //
 // The front uses [Engine] and drains its events. The engine knows nothing of screens, scripts or plugins.
 package engine

@@ -687,7 +687,7 @@ func TestLargeRound(t *testing.T) {
 		if nd.core == nil {
 			continue
 		}
-		history, err := nd.core.rounds[s.tag].history(Position{}, 10)
+		history, err := nd.core.rounds[s.tag].archive().history(Position{}, 10)
 		if err != nil || len(history) != len(s.said) {
 			t.Errorf("node %d is up and has %d of %d messages, err %v", nd.n, len(history), len(s.said), err)
 		}
