@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"runtime"
@@ -36,7 +37,7 @@ func (e *Engine) After(ctx context.Context, tag Tag, after Position, among uint6
 			yield(Message{}, err)
 			return
 		}
-		a.scan(ctx, a.forward(after, among), false, everything, yield)
+		a.scan(ctx, a.forward(after, among), after, false, everything, yield)
 	}
 }
 
@@ -82,24 +83,20 @@ func (r *round) archive() archive { return archive{reader: r.reader(), store: r.
 // history returns the n messages before a position, oldest first.
 func (a archive) history(before Position, n int) ([]Message, error) {
 	var newest []Message // newest first
-	for blocks, err := range a.backward(before, 2*n) {
-		if err != nil {
+	for blocks, err := range a.backward(before, n) {
+		o := a.openAll(blocks, everything())
+		if err = cmp.Or(err, o.err); err != nil {
 			return nil, err
 		}
-		for _, raw := range blocks {
-			b, err := chain.Parse(raw.Raw)
-			if err != nil {
-				return nil, err
+		for m := range a.dress(o, before, true) {
+			if len(newest) < n {
+				newest = append(newest, m)
 			}
-			ms := a.messages(b)
-			slices.Reverse(ms)
-			newest = append(newest, ms...)
 		}
-		if len(newest) >= n {
+		if len(newest) == n {
 			break
 		}
 	}
-	newest = newest[:min(n, len(newest))]
 	slices.Reverse(newest)
 	return newest, nil
 }
@@ -107,23 +104,24 @@ func (a archive) history(before Position, n int) ([]Message, error) {
 // batches are blocks in the order in which they are to be looked at. An error is the last of them.
 type batches = iter.Seq2[[]store.Block, error]
 
-// scanBatch is how many blocks are read from the store, and given to a core, at a time; the first few are fewer, so that
-// what is near is there at once.
+// scanBatch is how many blocks are read from the store, and given to a core, at a time. The first are fewer, so that what is
+// near is there at once.
 const (
 	scanBatch = 512
 	scanFirst = 32
 )
 
-// backward gives the blocks before a position, newest first; the zero position means the end. About `first` of them come at once.
-func (a archive) backward(before Position, first int) batches {
+// backward gives the blocks from that of a position on, newest first; the zero position means the end. The first batch is of
+// so many.
+func (a archive) backward(from Position, first int) batches {
+	at := store.End
+	if from != (Position{}) {
+		at = beside(from.Block, 1)
+	}
 	return func(yield func([]store.Block, error) bool) {
-		at := store.Position{T: before.T, ID: before.ID}
-		if before == (Position{}) {
-			at = store.End
-		}
-		for size := first; ; size *= 2 {
-			blocks, err := a.store.Before(a.tag, at, store.Limit{Blocks: min(max(size, 1), scanBatch)})
-			if !yield(blocks, err) || err != nil || len(blocks) == 0 {
+		for size := max(first, scanFirst); ; size *= 2 {
+			blocks, err := a.store.Before(a.tag, at, store.Limit{Blocks: min(size, scanBatch)})
+			if err == nil && len(blocks) == 0 || !yield(blocks, err) || err != nil {
 				return
 			}
 			at = blocks[len(blocks)-1].Position()
@@ -131,31 +129,51 @@ func (a archive) backward(before Position, first int) batches {
 	}
 }
 
-// forward gives the blocks after a position, oldest first, of those that arrived before the others.
-func (a archive) forward(after Position, among uint64) batches {
+// forward gives the blocks from that of a position on, oldest first, of those that arrived before the others.
+func (a archive) forward(from Position, among uint64) batches {
+	at := beside(from.Block, -1)
 	return func(yield func([]store.Block, error) bool) {
-		at := store.Position{T: after.T, ID: after.ID}
 		for {
 			blocks, err := a.store.After(a.tag, at, store.Limit{Blocks: scanBatch})
-			if err != nil || len(blocks) == 0 {
-				if err != nil {
-					yield(nil, err)
-				}
+			if err == nil && len(blocks) == 0 {
+				return
+			}
+			kept := slices.DeleteFunc(slices.Clone(blocks), func(b store.Block) bool { return b.Arrival > among })
+			if !yield(kept, err) || err != nil {
 				return
 			}
 			at = blocks[len(blocks)-1].Position()
-			blocks = slices.DeleteFunc(blocks, func(b store.Block) bool { return b.Arrival > among })
-			if !yield(blocks, nil) {
-				return
-			}
 		}
 	}
 }
 
-// keep says whether a message is wanted. One is made for every batch, so that it may hold what must not be shared.
-type keep func(*chain.Message) bool
+// beside is the next place in the store after that of a block, or before it: a read that begins there gives the block, too.
+func beside(p chain.Position, way int) store.Position {
+	at := store.Position{T: p.T, ID: p.ID}
+	over := byte(0) // what a byte is beyond which the one before it counts on
+	if way > 0 {
+		over = 0xff
+	}
+	for i := len(at.ID) - 1; i >= 0; i-- {
+		carry := at.ID[i] == over
+		at.ID[i] += byte(way)
+		if !carry {
+			return at
+		}
+	}
+	if at.T > 0 || way > 0 {
+		at.T += uint64(way)
+	} else {
+		at = store.Position{}
+	}
+	return at
+}
 
-func everything() keep { return func(*chain.Message) bool { return true } }
+// keep says whether a message with that text is wanted. One is made for every batch, so that it may hold what must not be
+// shared.
+type keep func(text string) bool
+
+func everything() keep { return func(string) bool { return true } }
 
 // opened are the blocks of a batch in which something is wanted.
 type opened struct {
@@ -167,11 +185,11 @@ type openBlock struct {
 	*chain.Block
 	said    []chain.Message
 	problem string
+	wanted  []int // of what is said, or of the one problem
 }
 
-// scan opens the blocks of batches, on all cores, and yields the messages that are wanted in their order; those of one block
-// the other way round if the batches go back.
-func (a archive) scan(ctx context.Context, in batches, back bool, newKeep func() keep, yield func(Message, error) bool) {
+// scan opens the blocks of batches, on all cores, and yields the messages beyond from that are wanted, in their order.
+func (a archive) scan(ctx context.Context, in batches, from Position, back bool, newKeep func() keep, yield func(Message, error) bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	row := make(chan chan opened, runtime.GOMAXPROCS(0))
@@ -192,11 +210,15 @@ func (a archive) scan(ctx context.Context, in batches, back bool, newKeep func()
 		}
 	}()
 	for done := range row {
-		if ctx.Err() != nil {
-			break
-		}
-		if !a.yield(<-done, back, yield) {
+		o := <-done
+		if err := cmp.Or(ctx.Err(), o.err); err != nil {
+			yield(Message{}, err)
 			return
+		}
+		for m := range a.dress(o, from, back) {
+			if !yield(m, nil) {
+				return
+			}
 		}
 	}
 	if err := ctx.Err(); err != nil {
@@ -211,31 +233,38 @@ func (a archive) openAll(raw []store.Block, wanted keep) (o opened) {
 		if err != nil {
 			return opened{err: err}
 		}
-		said, problem := a.said(b)
-		said = slices.DeleteFunc(said, func(m chain.Message) bool { return !wanted(&m) })
-		if len(said) > 0 || problem != "" && wanted(&chain.Message{}) {
-			o.blocks = append(o.blocks, openBlock{b, said, problem})
+		open := openBlock{Block: b}
+		open.said, open.problem = a.said(b)
+		for i := range open.said {
+			if wanted(open.said[i].Text) {
+				open.wanted = append(open.wanted, i)
+			}
+		}
+		if open.problem != "" && wanted("") {
+			open.wanted = []int{0}
+		}
+		if len(open.wanted) > 0 {
+			o.blocks = append(o.blocks, open)
 		}
 	}
 	return o
 }
 
-// yield gives what is wanted of a batch, and reports whether to go on.
-func (a archive) yield(o opened, back bool, yield func(Message, error) bool) bool {
-	if o.err != nil {
-		yield(Message{}, o.err)
-		return false
-	}
-	for _, b := range o.blocks {
-		messages := a.show(b.Block, b.said, b.problem)
-		if back {
-			slices.Reverse(messages)
-		}
-		for _, m := range messages {
-			if !yield(m, nil) {
-				return false
+// dress gives the messages of a batch beyond a position, those of one block the other way round if it goes back.
+func (a archive) dress(o opened, from Position, back bool) iter.Seq[Message] {
+	return func(yield func(Message) bool) {
+		for _, b := range o.blocks {
+			messages, beyond := a.show(b.Block, b.said, b.problem), 1
+			if back {
+				slices.Reverse(b.wanted)
+				beyond = -1
+			}
+			for _, i := range b.wanted {
+				m := messages[i]
+				if (from == Position{} || m.At.Compare(from) == beyond) && !yield(m) {
+					return
+				}
 			}
 		}
 	}
-	return true
 }

@@ -30,7 +30,7 @@
 //	announce.go   new names and topics; changes.go: what those and leave blocks change
 //	depart.go     leaving a round, and coming back to it
 //	connect.go    dialling on demand
-//	verify.go     whose fingerprints were compared
+//	marks.go      whom this person has verified, and whom they ignore
 //	view.go       blocks as the front shows them; archive.go: those on disk, read beside the core; search.go
 //
 // The front uses [Engine] and drains its events. The engine knows nothing of screens, scripts or plugins.

@@ -9,8 +9,6 @@ import (
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
-
-	"opentalk/engine/chain"
 )
 
 // Search ranges over the messages of a round that hold text, the newest first, from before a position on; the zero position
@@ -23,7 +21,7 @@ func (e *Engine) Search(ctx context.Context, tag Tag, before Position, text stri
 			yield(Message{}, err)
 			return
 		}
-		a.scan(ctx, a.backward(before, scanFirst), true, func() keep { return newNeedle(text).in }, yield)
+		a.scan(ctx, a.backward(before, scanFirst), before, true, func() keep { return newNeedle(text).in }, yield)
 	}
 }
 
@@ -43,14 +41,14 @@ func newNeedle(text string) *needle {
 }
 
 // in reports whether a message holds the text. In most messages, of ASCII alone, to fold is to make letters small.
-func (n *needle) in(m *chain.Message) bool {
+func (n *needle) in(text string) bool {
 	switch {
-	case !isASCII(m.Text):
-		return strings.Contains(n.fold.String(norm.NFC.String(m.Text)), n.folded)
+	case !isASCII(text):
+		return strings.Contains(n.fold.String(norm.NFC.String(text)), n.folded)
 	case !n.ascii:
 		return false
 	}
-	n.small = append(n.small[:0], m.Text...)
+	n.small = append(n.small[:0], text...)
 	for i, b := range n.small {
 		if 'A' <= b && b <= 'Z' {
 			n.small[i] = b + 'a' - 'A'

@@ -62,7 +62,7 @@ func (v reader) show(b *chain.Block, said []chain.Message, problem string) []Mes
 		return nil
 	}
 	m := Message{
-		Round: v.tag, Block: b.ID(), At: b.Position(), From: v.author(b.Author), Written: time.UnixMilli(int64(b.Wall)),
+		Round: v.tag, Block: b.ID(), At: Position{Block: b.Position()}, From: v.author(b.Author), Written: time.UnixMilli(int64(b.Wall)),
 	}
 	m.Own = m.From.Fingerprint == v.own
 	m.Held = v.isAhead(b.Place())
@@ -73,6 +73,7 @@ func (v reader) show(b *chain.Block, said []chain.Message, problem string) []Mes
 	all := make([]Message, 0, len(said))
 	for i := range said {
 		one := m
+		one.At.Within = i
 		one.ID, one.Text, one.Form, one.Auto, one.Written = said[i].ID, said[i].Text, said[i].Form, said[i].Auto, said[i].When()
 		all = append(all, one)
 	}

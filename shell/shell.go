@@ -64,6 +64,7 @@ type Shell struct {
 	streams Streams
 	person  bool // somebody types at a line editor
 	log     *slog.Logger
+	level   slog.LevelVar // of log
 	logFile io.Closer
 	out     *output
 	look    look
@@ -107,7 +108,8 @@ func New(opts Options, streams Streams) (*Shell, error) {
 		posts:  make(chan func()), done: make(chan struct{}),
 	}
 	s.look = look{zone: time.Local, log: opts.logName(where, s.person)}
-	if s.log, s.logFile, err = openLog(opts, where, s.person, streams.Err); err != nil {
+	s.level.Set(opts.level(s.person))
+	if s.log, s.logFile, err = openLog(opts, where, s.person, streams.Err, &s.level); err != nil {
 		return nil, err
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"os"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -246,37 +246,22 @@ func TestReadmeTellsEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	var all []string
-	for _, f := range flags {
-		all = append(all, f.name)
+	for _, o := range options() {
+		if o.flag != "" {
+			all = append(all, o.flag)
+		}
+		if o.key != "" {
+			all = append(all, o.key)
+		}
 	}
 	for _, c := range Codes() {
 		all = append(all, c.Name)
 	}
-	all = append(append(all, Commands()...), keyNames...)
+	all = append(all, Commands()...)
 	for _, name := range all {
 		if !regexp.MustCompile("`" + regexp.QuoteMeta(name) + "[` =]").Match(text) {
 			t.Errorf("the README does not mention `%s`", name)
 		}
-	}
-}
-
-func TestKeysAreKnown(t *testing.T) {
-	var names []string
-	for field := range reflect.TypeFor[keys]().Fields() {
-		names = append(names, field.Tag.Get("toml"))
-	}
-	if !slices.Equal(names, keyNames) {
-		t.Errorf("keys are %v, and %v are named", names, keyNames)
-	}
-	o := Options{given: []string{"--handle"}, Handle: "flag"}
-	dir := t.TempDir() + "/config.toml"
-	os.WriteFile(dir, []byte("handle='file'\nlisten=['none']\nround='r'\nwait='1s'\ncolor='never'\nlog='l'\nlog_level='debug'\nhistory=0\n"), 0o600)
-	if err := o.readConfig(dir); err != nil {
-		t.Fatal(err)
-	}
-	want := Options{given: o.given, Handle: "flag", Listen: []string{"none"}, Round: "r", Wait: time.Second, Color: term.Never, Log: "l", LogLevel: "debug"}
-	if fmt.Sprint(o) != fmt.Sprint(want) {
-		t.Errorf("got %v, want %v", o, want)
 	}
 }
 
@@ -338,7 +323,7 @@ func TestStateAndLogAreTheOwnersOnly(t *testing.T) {
 	if err := (state{"aa"}).write(p.state()); err != nil || readState(p.state()).Round != "aa" {
 		t.Errorf("state is not kept: %v", err)
 	}
-	log, closer, err := openLog(Options{}, p, true, io.Discard)
+	log, closer, err := openLog(Options{}, p, true, io.Discard, slog.LevelInfo)
 	if err != nil {
 		t.Fatal(err)
 	}
