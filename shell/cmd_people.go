@@ -12,7 +12,11 @@ func peopleCommands() []command {
 		{name: "peers", run: runPeers,
 			help: "shows the links to others, and who is away"},
 		{name: "members", run: runMembers,
-			help: "lists who is in this round, with their fingerprints"},
+			help: "lists who is in this round"},
+		{name: "ignore", args: "[HANDLE] [yes|no]", max: 2, run: runIgnore, complete: names.ofPeople,
+			help:    "hides what a member says from your screen",
+			more:    "It goes for every round, on this device; with no they are shown again. Alone it lists whom you ignore.",
+			example: "/ignore mallory"},
 	}
 }
 
@@ -104,4 +108,64 @@ func runMembers(c *call) error {
 	}
 	c.say(t.lines()...)
 	return nil
+}
+
+func runIgnore(c *call) error {
+	if len(c.args) == 0 {
+		return listIgnored(c)
+	}
+	round, m, err := findMember(c, c.args[0])
+	if err != nil {
+		return err
+	}
+	yes := true
+	if len(c.args) == 2 {
+		if yes, err = yesOrNo(c.args[1]); err != nil {
+			return err
+		}
+	}
+	if m.Own {
+		return faultf(errUnknownMember, "%q is you", c.args[0]).but("name somebody else")
+	}
+	if err := c.Ignore(round.Tag, m.Fingerprint, yes); err != nil {
+		return err
+	}
+	if yes {
+		c.say(term.Sprintf("what %s says is not shown; /ignore %s no shows it again", c.look.person(m.Person), m.Name))
+	} else {
+		c.say(term.Sprintf("what %s says from now on is shown; /history shows the rest", c.look.person(m.Person)))
+	}
+	return nil
+}
+
+func listIgnored(c *call) error {
+	rounds, err := c.Rounds()
+	if err != nil {
+		return err
+	}
+	t, listed := table{}, map[engine.Fingerprint]bool{}
+	for _, r := range rounds {
+		members, err := c.Members(r.Tag)
+		if err != nil {
+			return err
+		}
+		for _, m := range members {
+			if m.Ignored && !listed[m.Fingerprint] {
+				listed[m.Fingerprint] = true
+				t.row(c.look.person(m.Person), term.CleanLine(m.Fingerprint.String()))
+			}
+		}
+	}
+	if t.empty() {
+		c.say(term.Literal("you ignore nobody"))
+	}
+	c.say(t.lines()...)
+	return nil
+}
+
+func yesOrNo(arg string) (bool, error) {
+	if arg != "yes" && arg != "no" {
+		return false, faultf(errValue, "%q is neither yes nor no", arg)
+	}
+	return arg == "yes", nil
 }

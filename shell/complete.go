@@ -24,6 +24,16 @@ func (n names) ofCommands() []string {
 	return all
 }
 
+func (n names) ofKeys() []string {
+	var all []string
+	for _, o := range options() {
+		if o.key != "" {
+			all = append(all, o.key)
+		}
+	}
+	return all
+}
+
 // complete returns what may stand in place of line[from:pos]: commands, what a command takes, and in a message the handles
 // of others.
 func (n names) complete(line string, pos int) (from int, candidates []string) {

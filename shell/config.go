@@ -107,19 +107,26 @@ func (o *Options) readConfig(file string) error {
 	if err != nil {
 		return err
 	}
+	return located(file, o.read(content))
+}
+
+// read fills in what the flags left open.
+func (o *Options) read(content string) error {
 	settings, err := parseConfig(content)
-	if err == nil {
-		err = o.take(settings)
+	if err != nil {
+		return err
 	}
+	return o.take(settings)
+}
+
+// located says in which file something is wrong.
+func located(file string, err error) error {
 	var at *configFault
-	switch {
-	case errors.As(err, &at):
+	if errors.As(err, &at) {
 		at.file = file
 		return at
-	case err != nil:
-		return faultf(errConfig, "%s: %v", file, err)
 	}
-	return nil
+	return err
 }
 
 // readConfigFile returns "" if there is no file.

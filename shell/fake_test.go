@@ -3,6 +3,7 @@ package shell
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +25,8 @@ type fake struct {
 	messages   int
 	passphrase string
 	verified   map[engine.Fingerprint]bool
+	ignored    map[engine.Fingerprint]bool
+	stopAfter  int  // messages that a search or an export finds before it waits to be given up; 0: all
 	held       bool // whoever is online acknowledges at once
 }
 
@@ -119,9 +122,16 @@ func (f *fake) Send(tag engine.Tag, text string, form engine.Form, auto bool) (e
 // message makes the next message. Called with the lock.
 func (f *fake) message(tag engine.Tag, from, text string) engine.Message {
 	f.messages++
-	m := engine.Message{Round: tag, From: someone(from), Text: text, Written: time.Now(), Received: time.Now(), Live: true}
+	m := engine.Message{Round: tag, From: f.known(from), Text: text, Written: time.Now(), Received: time.Now(), Live: true}
 	m.ID[15] = byte(f.messages)
 	return m
+}
+
+// known is somebody as the person has marked them.
+func (f *fake) known(name string) engine.Person {
+	p := someone(name)
+	p.Verified, p.Ignored = f.verified[p.Fingerprint], f.ignored[p.Fingerprint]
+	return p
 }
 
 // deliver has somebody hold what was sent.
@@ -175,8 +185,7 @@ func (f *fake) Peers(engine.Tag) ([]engine.Peer, error) {
 }
 
 func (f *fake) Members(engine.Tag) ([]engine.Member, error) {
-	bob := someone("bob")
-	bob.Verified = f.verified[bob.Fingerprint]
+	bob := f.known("bob")
 	return []engine.Member{
 		{Person: someone("alice"), Own: true, Devices: make([]engine.Device, 1)},
 		{Person: bob, Online: true, Devices: make([]engine.Device, 2)},
@@ -184,10 +193,67 @@ func (f *fake) Members(engine.Tag) ([]engine.Member, error) {
 	}, nil
 }
 
-func (f *fake) History(tag engine.Tag, _ engine.Position, n int) ([]engine.Message, error) {
+// place gives every message of the history its position.
+func (f *fake) place() []engine.Message {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return slices.Clone(f.history[max(0, len(f.history)-n):]), nil
+	all := slices.Clone(f.history)
+	for i := range all {
+		all[i].At = engine.PositionAt(all[i].Written)
+		all[i].At.Within = i
+		all[i].From.Ignored = f.ignored[all[i].From.Fingerprint]
+	}
+	return all
+}
+
+func (f *fake) History(tag engine.Tag, before engine.Position, n int) ([]engine.Message, error) {
+	all := slices.DeleteFunc(f.place(), func(m engine.Message) bool {
+		return before != engine.Position{} && m.At.Compare(before) >= 0
+	})
+	return all[max(0, len(all)-n):], nil
+}
+
+func (f *fake) Arrived(context.Context, engine.Tag) (uint64, error) {
+	return uint64(len(f.place())), nil
+}
+
+func (f *fake) After(ctx context.Context, _ engine.Tag, after engine.Position, among uint64) iter.Seq2[engine.Message, error] {
+	return f.each(ctx, f.place()[:among], func(m engine.Message) bool { return m.At.Compare(after) > 0 })
+}
+
+func (f *fake) Search(ctx context.Context, tag engine.Tag, before engine.Position, text string) iter.Seq2[engine.Message, error] {
+	all := f.place()
+	slices.Reverse(all)
+	return f.each(ctx, all, func(m engine.Message) bool {
+		return strings.Contains(m.Text, text) && (before == engine.Position{} || m.At.Compare(before) < 0)
+	})
+}
+
+// each gives what fits, and after stopAfter messages waits until ctx ends.
+func (f *fake) each(ctx context.Context, all []engine.Message, fits func(engine.Message) bool) iter.Seq2[engine.Message, error] {
+	return func(yield func(engine.Message, error) bool) {
+		n := 0
+		for _, m := range all {
+			if !fits(m) {
+				continue
+			}
+			if n++; f.stopAfter > 0 && n > f.stopAfter {
+				<-ctx.Done()
+				yield(engine.Message{}, ctx.Err())
+				return
+			}
+			if !yield(m, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (f *fake) Ignore(_ engine.Tag, who engine.Fingerprint, yes bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ignored = map[engine.Fingerprint]bool{who: yes}
+	return nil
 }
 
 func (f *fake) Pending(tag engine.Tag) ([]engine.Pending, error) {

@@ -51,7 +51,9 @@ type option struct {
 }
 
 // options is the table, in the order in which --help and /set show it.
-func options() []option { return slices.Concat(placeOptions(), runOptions(), lookOptions(), otherOptions()) }
+func options() []option {
+	return slices.Concat(placeOptions(), runOptions(), lookOptions(), otherOptions())
+}
 
 func placeOptions() []option {
 	return []option{
@@ -190,6 +192,8 @@ func (o Options) Answer() (text string, done bool) {
 }
 
 func (o Options) isGiven(flag string) bool { return slices.Contains(o.given, flag) }
+
+func (o Options) isKept(key string) bool { return slices.Contains(o.kept, key) }
 
 func usage() string {
 	var b strings.Builder

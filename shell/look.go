@@ -16,8 +16,9 @@ const (
 
 // look turns what the engine tells into text for a person. It holds nothing that changes.
 type look struct {
-	zone *time.Location
-	log  string // where the log is, for /status
+	zone  *time.Location
+	log   string // where the log is, for /status
+	dated bool   // messages have their date with them
 }
 
 func dim(t term.Text) term.Text { return term.Style{Dim: true}.Apply(t) }
@@ -71,6 +72,9 @@ func (l look) message(m engine.Message, note term.Text) term.Text { return l.mes
 // messageIn is message with the name of a round before the author, "" for none.
 func (l look) messageIn(round string, m engine.Message, note term.Text) term.Text {
 	stamp := l.clock(l.written(m))
+	if l.dated {
+		stamp = term.CleanLine(l.written(m).In(l.zone).Format("2006-01-02 15:04"))
+	}
 	if m.Late {
 		stamp = l.when(l.written(m))
 		note = term.Concat(note, dim(term.Literal("  (late)")))

@@ -33,7 +33,11 @@ func (s *Shell) runQueue() {
 func (s *Shell) run(in input) {
 	s.lines = max(s.lines, in.number)
 	s.view.echo(s.prompt(), in.text)
-	c := &call{Engine: s.engine, line: in.number, look: s.look, asked: in.asked, passphrase: in.passphrase}
+	c := &call{
+		Engine: s.engine, line: in.number, look: s.look, opts: s.opts, paths: s.paths, person: s.person, page: s.page,
+		asked: in.asked, passphrase: in.passphrase,
+	}
+	c.tell = func(f func(view)) { s.post(func() { f(s.view) }) }
 	c.round, c.inRound = s.book.round()
 	err := in.err
 	if err == nil && !utf8.ValidString(in.text) {
@@ -91,7 +95,7 @@ func (j *joins) add(c *call, cancel context.CancelFunc, s *Shell) {
 	(*j)[c] = cancel
 	s.later(slow, func() {
 		if _, ok := s.joins[c]; ok {
-			s.view.notice(term.Sprintf("/%s is under way, for up to %s; ctrl-c gives it up", c.command.name, joinTime))
+			s.view.notice(term.Sprintf("/%s is under way; ctrl-c gives it up", c.command.name))
 		}
 	})
 }

@@ -85,6 +85,9 @@ func (s *screen) event(ev engine.Event) {
 }
 
 func (s *screen) message(m engine.Message, note term.Text) {
+	if m.From.Ignored {
+		return
+	}
 	for _, t := range s.days.before(m) {
 		s.paper.print(t)
 	}
@@ -127,6 +130,9 @@ func (s *screen) member(ev engine.MemberEvent) {
 		return // who was there before is no news to a newcomer
 	}
 	who, what := ev.Person, term.Literal("joined")
+	if who.Ignored {
+		return
+	}
 	switch ev.Change {
 	case engine.Left:
 		what = term.Literal("left")
@@ -139,7 +145,7 @@ func (s *screen) member(ev engine.MemberEvent) {
 
 // topic tells of a new topic, but not of those that a newcomer finds.
 func (s *screen) topic(ev engine.TopicEvent) {
-	if !ev.Live && !s.before[ev.Round] {
+	if !ev.Live && !s.before[ev.Round] || ev.By.Ignored {
 		return
 	}
 	what := term.Sprintf("set the topic: %s", ev.Topic)
@@ -189,6 +195,21 @@ func (s *screen) echo(prompt term.Text, line string) {
 	if s.prompt {
 		s.paper.print(term.Concat(prompt, body(redact(line))))
 	}
+}
+
+func (s *screen) past(p past) {
+	if p.message.From.Ignored {
+		return
+	}
+	look := s.look
+	if p.days == nil {
+		look.dated = true
+	} else {
+		for _, t := range p.days.before(p.message) {
+			s.paper.print(t)
+		}
+	}
+	s.paper.print(look.messageIn(p.round, p.message, term.Text{}))
 }
 
 func (s *screen) reply(c *call) {

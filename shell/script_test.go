@@ -48,6 +48,9 @@ func TestMain(m *testing.M) {
 //	says, does, late, old NAME TEXT   a message; "…" holds Go escapes
 //	joined, renamed, stranger NAME    a change among the members; a stranger joined while this device was away
 //	fails                everything that is sent from now on
+//	stops N              what reads the past waits after N messages, until it is given up
+//	cat FILE             what the file holds comes on stdout
+//	puts FILE TEXT       a file of that name
 //	progress DONE TOTAL
 //	notice TEXT
 //	prompt TEXT          the prompt must be this
@@ -67,6 +70,11 @@ func TestScripts(t *testing.T) {
 				t.Fatal(err)
 			}
 			home := t.TempDir()
+			file, err := filepath.Abs(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Chdir(home) // for /export
 			synctest.Test(t, func(t *testing.T) {
 				got := newSession(t, home).play(string(text))
 				if *update && got != string(text) {
@@ -329,6 +337,18 @@ func (s *session) happens(verb, rest string) bool {
 		f.goes(name)
 	case "slow":
 		f.held = false
+	case "stops":
+		f.stopAfter, _ = strconv.Atoi(rest)
+	case "cat":
+		content, err := os.ReadFile(rest)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.out.Write(content)
+	case "puts":
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			s.t.Fatal(err)
+		}
 	case "fails":
 		f.broken = fmt.Errorf("%w: no space left", engine.ErrReadOnly)
 	case "says":

@@ -17,6 +17,7 @@ package shell
 import (
 	"context"
 	"io"
+	"iter"
 	"log/slog"
 	"os"
 	"time"
@@ -38,6 +39,9 @@ type Engine interface {
 	Peers(tag engine.Tag) ([]engine.Peer, error)
 	Members(tag engine.Tag) ([]engine.Member, error)
 	History(tag engine.Tag, before engine.Position, n int) ([]engine.Message, error)
+	After(ctx context.Context, tag engine.Tag, after engine.Position, among uint64) iter.Seq2[engine.Message, error]
+	Arrived(ctx context.Context, tag engine.Tag) (uint64, error)
+	Search(ctx context.Context, tag engine.Tag, before engine.Position, text string) iter.Seq2[engine.Message, error]
 	Pending(tag engine.Tag) ([]engine.Pending, error)
 	Status() (engine.Status, error)
 	Rename(tag engine.Tag, name string) (engine.State, error)
@@ -45,7 +49,8 @@ type Engine interface {
 	Leave(ctx context.Context, tag engine.Tag) (told bool, err error)
 	Connect(ctx context.Context, tag engine.Tag, address string) (engine.Person, error)
 	SetPassphrase(passphrase []byte) error
-	Verify(tag engine.Tag, who engine.Fingerprint, verified bool) error
+	Verify(tag engine.Tag, who engine.Fingerprint, yes bool) error
+	Ignore(tag engine.Tag, who engine.Fingerprint, yes bool) error
 }
 
 // Exit statuses.
@@ -60,6 +65,7 @@ const (
 // Shell is one run of opentalk. Use [New], then [Shell.Run].
 type Shell struct {
 	opts    Options
+	flags   Options // as opts, without config.toml
 	paths   paths
 	streams Streams
 	person  bool // somebody types at a line editor
@@ -84,6 +90,7 @@ type Shell struct {
 	queue    []input        // lines that are to be run
 	busy     bool           // with a line that others wait for
 	joins    joins
+	page     page      // where reading the past was left
 	lines    int       // that were run
 	failed   bool      // one of them did
 	lastStop time.Time // when Ctrl-C was pressed last
@@ -98,11 +105,12 @@ func New(opts Options, streams Streams) (*Shell, error) {
 	if err != nil {
 		return nil, err
 	}
+	flags := opts
 	if err := opts.readConfig(where.configFile()); err != nil {
 		return nil, err
 	}
 	s := &Shell{
-		opts: opts, paths: where, streams: streams, book: newBook(),
+		opts: opts, flags: flags, paths: where, streams: streams, book: newBook(),
 		person: streams.Person && !opts.JSON && !opts.Headless,
 		out:    &output{to: streams.Out},
 		posts:  make(chan func()), done: make(chan struct{}),

@@ -27,6 +27,7 @@ ready     handle fingerprint device listen
 round     round tag members blocks topic
 invite    round invite
 message   round id block from fingerprint text form auto private written received live late
+history   line round id block from fingerprint text form auto private written received live late
 sent      round id block text state
 delivery  round id held members
 waiting   round count
@@ -108,7 +109,7 @@ func everything(t *testing.T, args ...string) *session {
 	m.Problem = hostile
 	f.emit(engine.MessageEvent{Message: m})
 	synctest.Wait()
-	for _, l := range []string{"hello", "/invite", "/rounds", "/history", "/peers", "/members", "/status", "/" + hostile, "/switch " + hostile, hostile} {
+	for _, l := range []string{"hello", "/invite", "/rounds", "/history", "/search a", "/ignore", "/set", "/peers", "/members", "/status", "/" + hostile, "/switch " + hostile, hostile} {
 		s.line(strings.ReplaceAll(l, "\n", " "))
 		synctest.Wait()
 	}
@@ -192,6 +193,9 @@ func TestCommandsExplainThemselves(t *testing.T) {
 		}
 		if (c.args == "") != (c.max == 0) || strings.HasPrefix(c.args, "[") != (c.min == 0 && c.max > 0) {
 			t.Errorf("/%s takes %d to %d arguments and says %q", c.name, c.min, c.max, c.args)
+		}
+		if width := len(c.usage()); width > 31 || len(c.help) > 80-33 {
+			t.Errorf("/%s does not fit into a line of /help: %d and %d", c.name, width, len(c.help))
 		}
 		if c.example != "" {
 			if _, _, err := parse(c.example); err != nil {

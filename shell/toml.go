@@ -65,7 +65,7 @@ func tomlFault(err error) error {
 		line, _ := bad.Position()
 		return &configFault{line: line, err: faultf(errConfig, "%s", strings.TrimPrefix(bad.Error(), "toml: "))}
 	}
-	return err
+	return faultf(errConfig, "%v", err)
 }
 
 // editConfig gives a key another value, or takes it out if value is nil. Everything else in the file stays as it is, the
