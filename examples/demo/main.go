@@ -34,7 +34,7 @@ const patience = 10 * time.Second
 type event struct {
 	Event, Text, From, State, Change, Handle, Invite, Code, Command string
 	Listen                                                          []string
-	Held, Members                                             int
+	Held, Members                                                   int
 }
 
 // person is one opentalk process and its home.
