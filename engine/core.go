@@ -124,11 +124,12 @@ type (
 		link   linkID
 		reason link.Reason
 	}
-	// dial: a link to be made; linkUp or dialFailed answers.
+	// dial: a link to be made; linkUp or dialFailed answers. Of a probe no link comes; probed answers.
 	dial struct {
 		round   *link.Round
 		address string
 		want    Fingerprint
+		probe   bool
 	}
 	// commit: a batch to be written and flushed; committed answers.
 	commit struct {

@@ -29,7 +29,7 @@
 //	people.go     members and their names
 //	announce.go   new names and topics; changes.go: what those and leave blocks change
 //	depart.go     leaving a round, and coming back to it
-//	connect.go    dialling on demand
+//	connect.go    dialling on demand; doctor.go: finding out why somebody cannot be reached; reach.go: by whom this device is
 //	marks.go      whom this person has verified, and whom they ignore
 //	view.go       blocks as the front shows them; archive.go: those on disk, read beside the core; search.go
 //

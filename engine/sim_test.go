@@ -186,6 +186,9 @@ func (s *sim) dial(nd *node, d dial) {
 		}
 	}
 	fail := func(err error) { s.later(nd, dialFailed{d.round.Tag(), d.address, err}) }
+	if d.probe {
+		fail = func(err error) { s.later(nd, probed{d.round.Tag(), d.address, err}) }
+	}
 	switch {
 	case to == nil || to.core == nil || nd.inbound || s.wall[pair(nd, to)]:
 		fail(ErrRefused)
@@ -193,6 +196,8 @@ func (s *sim) dial(nd *node, d dial) {
 		fail(link.ErrSelf)
 	case !slices.ContainsFunc(to.accepted, func(r *link.Round) bool { return r.Tag() == d.round.Tag() }):
 		fail(ErrWrongRound)
+	case d.probe:
+		fail(nil)
 	case !d.want.IsZero() && d.want != to.keys.Credential.Fingerprint():
 		fail(link.ErrRefused)
 	default:
