@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fxamacker/cbor/v2"
+
 	"opentalk/engine/link"
 )
 
@@ -104,5 +106,36 @@ func TestOutcomesComeBack(t *testing.T) {
 	}
 	if errorOf(outcomeOf(errors.New("x"))) == nil || errorOf(99) == nil {
 		t.Error("an unknown failure comes back as none")
+	}
+}
+
+// TestT28ReachHammersNobody: a member who signs that it is at somebody else's address, and asks over and over whether it is
+// reached there, has it dialled 3 times in a day.
+func TestT28ReachHammersNobody(t *testing.T) {
+	s := three(t, 7)
+	victim, dials := "192.0.2.1:80", 0
+	s.watch = func(nd *node, ef effect) {
+		if d, ok := ef.(dial); ok && d.address == victim {
+			dials++
+		}
+	}
+	bad := s.nodes[1].keys.Device
+	raw, err := cbor.Marshal(addressRecord{
+		Tag: s.tag, Device: bad.Device(), Number: uint64(s.now.UnixMilli()) + 1000,
+		Expires: uint64(s.now.Add(recordLife).UnixMilli()), Addresses: []string{victim},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw = append(raw, bad.Sign(roleAddresses, raw)...)
+	for i := range 100 {
+		p := s.round(0).peerOf(bad.Device())
+		s.step(s.nodes[0], received{link: p.id, msg: link.Addresses{Records: [][]byte{raw}}})
+		s.step(s.nodes[0], received{link: p.id, msg: link.Reach{Request: uint64(i + 1)}})
+		s.settle(time.Second)
+		s.now = s.now.Add(time.Minute)
+	}
+	if dials == 0 || dials > hearsayTries {
+		t.Errorf("in a day it is dialled %d times", dials)
 	}
 }
