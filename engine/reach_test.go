@@ -120,15 +120,15 @@ func TestT28ReachHammersNobody(t *testing.T) {
 		}
 	}
 	bad := s.nodes[1].keys.Device
-	raw, err := cbor.Marshal(addressRecord{
-		Tag: s.tag, Device: bad.Device(), Number: uint64(s.now.UnixMilli()) + 1000,
-		Expires: uint64(s.now.Add(recordLife).UnixMilli()), Addresses: []string{victim},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw = append(raw, bad.Sign(roleAddresses, raw)...)
 	for i := range 100 {
+		raw, err := cbor.Marshal(addressRecord{ // beyond what the device itself has said meanwhile
+			Tag: s.tag, Device: bad.Device(), Number: uint64(s.now.UnixMilli() + 1000*int64(i+1)),
+			Expires: uint64(s.now.Add(recordLife).UnixMilli()), Addresses: []string{victim},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw = append(raw, bad.Sign(roleAddresses, raw)...)
 		p := s.round(0).peerOf(bad.Device())
 		s.step(s.nodes[0], received{link: p.id, msg: link.Addresses{Records: [][]byte{raw}}})
 		s.step(s.nodes[0], received{link: p.id, msg: link.Reach{Request: uint64(i + 1)}})
