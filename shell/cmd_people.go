@@ -1,6 +1,8 @@
 package shell
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"opentalk/engine"
@@ -35,12 +37,21 @@ func runPeers(c *call) error {
 	}
 	t, linked := table{}, map[engine.Fingerprint]bool{}
 	for _, p := range peers {
-		linked[p.Person.Fingerprint] = true
-		t.row(c.look.person(p.Person), term.CleanLine(string(p.State)), peerDetail(c, p), term.CleanLine(p.Address))
+		linked[p.Person.Fingerprint] = linked[p.Person.Fingerprint] || p.State == engine.Online
+	}
+	shown := map[engine.Fingerprint]bool{}
+	for _, p := range peers {
+		last := term.Text{}
+		if i := slices.IndexFunc(members, func(m engine.Member) bool { return m.Fingerprint == p.Person.Fingerprint }); i >= 0 && !linked[p.Person.Fingerprint] {
+			last = seen(c.look, members[i].Seen)
+		}
+		shown[p.Person.Fingerprint] = true
+		t.row(c.look.person(p.Person), term.CleanLine(string(p.State)), listed(roundTrip(p), lacks(p)), term.CleanLine(p.Address),
+			listed(last, term.CleanLine(redact(p.Problem))))
 	}
 	for _, m := range members {
-		if !m.Own && !m.Left && !linked[m.Fingerprint] {
-			t.row(c.look.person(m.Person), term.Literal("offline"), seen(c.look, m.Seen))
+		if !m.Own && !m.Left && !shown[m.Fingerprint] {
+			t.row(c.look.person(m.Person), term.Literal("offline"), term.Text{}, term.Text{}, seen(c.look, m.Seen))
 		}
 	}
 	if t.empty() {
@@ -50,19 +61,24 @@ func runPeers(c *call) error {
 	return nil
 }
 
-// peerDetail is the most telling thing about a link.
-func peerDetail(c *call, p engine.Peer) term.Text {
-	switch {
-	case p.Problem != "":
-		return term.CleanLine(redact(p.Problem))
-	case p.Behind > 0:
-		return term.Sprintf("lacks %s", count(p.Behind, "block"))
-	case p.RTT > 0:
-		return term.Sprintf("%s", p.RTT.Round(100*time.Microsecond))
-	case !p.Since.IsZero():
-		return term.Sprintf("since %s", c.look.clock(p.Since))
+func roundTrip(p engine.Peer) term.Text {
+	if p.State != engine.Online || p.RTT == 0 {
+		return term.Text{}
 	}
-	return term.Text{}
+	return term.Sprintf("%s", p.RTT.Round(100*time.Microsecond))
+}
+
+// lacks tells how many blocks behind a peer is.
+func lacks(p engine.Peer) term.Text {
+	if p.State != engine.Online || p.Behind == 0 {
+		return term.Text{}
+	}
+	return term.Sprintf("lacks %s", count(p.Behind, "block"))
+}
+
+// listed are those of parts that say something.
+func listed(parts ...term.Text) term.Text {
+	return term.Join(slices.DeleteFunc(parts, term.Text.Empty), term.Literal(", "))
 }
 
 func seen(l look, t time.Time) term.Text {
@@ -94,20 +110,60 @@ func runMembers(c *call) error {
 	if err != nil {
 		return err
 	}
+	peers, err := c.Peers(round.Tag)
+	if err != nil {
+		return err
+	}
 	t := table{}
 	for _, m := range members {
-		devices := term.Text{}
-		if len(m.Devices) > 1 {
-			devices = count(len(m.Devices), "device")
+		t.row(c.look.person(m.Person), presence(c.look, m), key(c, m.Fingerprint), notes(m))
+		if len(m.Devices) == 1 {
+			continue
 		}
-		verified := term.Text{}
-		if m.Verified {
-			verified = term.Literal("verified")
+		for _, d := range m.Devices {
+			t.row(term.Sprintf("  device %s", d.Short()), deviceState(c, m, d, peers))
 		}
-		t.row(c.look.person(m.Person), presence(c.look, m), term.CleanLine(m.Fingerprint.String()), devices, verified)
 	}
 	c.say(t.lines()...)
 	return nil
+}
+
+// shownWords of the words of a fingerprint tell members apart at a glance. To trust one takes all of them: /verify.
+const shownWords = 4
+
+// key is a fingerprint to tell members apart by: some words for people, all of it for programs.
+func key(c *call, f engine.Fingerprint) term.Text {
+	if !c.person {
+		return term.CleanLine(f.String())
+	}
+	return term.CleanLine(strings.Join(f.Words()[:shownWords], " ") + " …")
+}
+
+// notes are what else there is to know of a member.
+func notes(m engine.Member) term.Text {
+	verified, ignored, forked := term.Text{}, term.Text{}, term.Text{}
+	if m.Verified {
+		verified = term.Literal("verified")
+	}
+	if m.Ignored {
+		ignored = term.Literal("ignored")
+	}
+	if m.Forked {
+		forked = term.Literal("has written two histories")
+	}
+	return listed(verified, ignored, forked)
+}
+
+func deviceState(c *call, m engine.Member, d engine.Device, peers []engine.Peer) term.Text {
+	if m.Own && d == c.Self().Device {
+		return term.Literal("this one")
+	}
+	for _, p := range peers {
+		if p.Person.Device == d && p.State == engine.Online {
+			return term.Literal("online")
+		}
+	}
+	return term.Literal("not linked")
 }
 
 func runIgnore(c *call) error {

@@ -154,7 +154,7 @@ func runSearch(c *call) error {
 		for m, err := range c.Search(c, round.Tag, s.at, s.text) {
 			switch {
 			case errors.Is(err, context.Canceled):
-				return faultf(err, "the search was given up after %s", counted(found, "message"))
+				return faultf(context.Canceled, "the search was given up after %s", counted(found, "message"))
 			case err != nil:
 				return err
 			case c.person && found == searchPage:

@@ -57,7 +57,7 @@ func runExport(c *call) error {
 	begun := e.mark.Done
 	if err := e.copy(c, round); err != nil {
 		if errors.Is(err, context.Canceled) {
-			return faultf(err, "the export was interrupted after %s", counted(e.mark.Done, "message")).but("the same command goes on with it")
+			return faultf(context.Canceled, "the export was interrupted after %s", counted(e.mark.Done, "message")).but("the same command goes on with it")
 		}
 		return fileFault(err)
 	}

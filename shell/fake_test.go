@@ -26,6 +26,7 @@ type fake struct {
 	passphrase string
 	verified   map[engine.Fingerprint]bool
 	ignored    map[engine.Fingerprint]bool
+	checkup    engine.Checkup
 	stopAfter  int  // messages that a search or an export finds before it waits to be given up; 0: all
 	held       bool // whoever is online acknowledges at once
 }
@@ -317,6 +318,24 @@ func (f *fake) Connect(ctx context.Context, _ engine.Tag, _ string) (engine.Pers
 
 func (f *fake) Verify(_ engine.Tag, who engine.Fingerprint, yes bool) error {
 	f.verified = map[engine.Fingerprint]bool{who: yes}
+	return nil
+}
+
+func (f *fake) Diagnose(ctx context.Context, tag engine.Tag) (engine.Checkup, error) {
+	if f.joining != nil {
+		if err := f.joining(ctx); err != nil {
+			return engine.Checkup{}, err
+		}
+	}
+	c := f.checkup
+	c.Members, _ = f.Members(tag)
+	return c, nil
+}
+
+func (f *fake) Probe(ctx context.Context, _ engine.Tag, _ string) error {
+	if f.joining != nil {
+		return f.joining(ctx)
+	}
 	return nil
 }
 

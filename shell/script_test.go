@@ -49,6 +49,7 @@ func TestMain(m *testing.M) {
 //	joined, renamed, stranger NAME    a change among the members; a stranger joined while this device was away
 //	fails                everything that is sent from now on
 //	stops N              what reads the past waits after N messages, until it is given up
+//	checkup KIND …       what /doctor finds: online, clock DURATION AGREE, tried NAME ADDRESS KIND, hears ADDRESS, asks NAME ADDRESS KIND
 //	cat FILE             what the file holds comes on stdout
 //	puts FILE TEXT       a file of that name
 //	progress DONE TOTAL
@@ -339,6 +340,8 @@ func (s *session) happens(verb, rest string) bool {
 		f.held = false
 	case "stops":
 		f.stopAfter, _ = strconv.Atoi(rest)
+	case "checkup":
+		f.checkup = checkups(f.checkup, strings.Fields(rest))
 	case "cat":
 		content, err := os.ReadFile(rest)
 		if err != nil {
@@ -389,6 +392,29 @@ var joinings = map[string]func(context.Context) error{
 		<-ctx.Done()
 		return fmt.Errorf("joining: %w: %w", engine.ErrTimeout, ctx.Err())
 	},
+}
+
+// checkups adds one finding to what /doctor finds.
+func checkups(c engine.Checkup, words []string) engine.Checkup {
+	reasons := map[string]error{
+		"ok": nil, "untried": engine.ErrUntried, "no-network": engine.ErrNoRoute, "name-not-found": engine.ErrNotFound, "refused": engine.ErrRefused,
+		"timeout": engine.ErrTimeout, "not-opentalk": engine.ErrNotOpentalk, "wrong-round": engine.ErrWrongRound,
+	}
+	switch words[0] {
+	case "online":
+		c.Online = true
+	case "clock":
+		c.Clock, _ = time.ParseDuration(words[1])
+		c.Agree, _ = strconv.Atoi(words[2])
+	case "tried":
+		c.Tried = append(c.Tried, engine.Tried{Person: someone(words[1]), Address: words[2], Err: reasons[words[3]]})
+	case "hears":
+		c.Listen, c.Announced = []string{words[1]}, []string{words[1]}
+	case "asks":
+		c.Asked = append(c.Asked, someone(words[1]))
+		c.Reached = append(c.Reached, engine.Reached{By: someone(words[1]), Address: words[2], Err: reasons[words[3]]})
+	}
+	return c
 }
 
 // words splits at blanks, but not within double quotes.

@@ -48,6 +48,8 @@ type Engine interface {
 	SetTopic(tag engine.Tag, topic string) (engine.State, error)
 	Leave(ctx context.Context, tag engine.Tag) (told bool, err error)
 	Connect(ctx context.Context, tag engine.Tag, address string) (engine.Person, error)
+	Diagnose(ctx context.Context, tag engine.Tag) (engine.Checkup, error)
+	Probe(ctx context.Context, tag engine.Tag, address string) error
 	SetPassphrase(passphrase []byte) error
 	Verify(tag engine.Tag, who engine.Fingerprint, yes bool) error
 	Ignore(tag engine.Tag, who engine.Fingerprint, yes bool) error
