@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"opentalk/engine/link"
@@ -46,11 +45,11 @@ func (e *Engine) Diagnose(ctx context.Context, tag Tag) (Checkup, error) {
 	defer cancel()
 	c := Checkup{Online: socket.Online(), Listen: e.Self().Listen}
 	answers := make(chan []Reached, maxAsked)
-	var dial []Tried
+	tried, trying := make(chan Tried, maxTried), 0
 	err := e.in(tag, func(r *round) {
 		c.Clock, c.Agree = r.c.others()
 		c.Announced = shareable(r.c.listen)
-		dial, c.Tried = r.toTry()
+		trying = r.tryAll(tried)
 		if len(c.Announced) > 0 {
 			c.Asked = r.askAround(c.Announced, answers)
 		}
@@ -58,48 +57,53 @@ func (e *Engine) Diagnose(ctx context.Context, tag Tag) (Checkup, error) {
 	if err != nil {
 		return c, err
 	}
-	var dials sync.WaitGroup
-	for i := range dial {
-		t := &dial[i]
-		dials.Go(func() { _, t.Err = e.Connect(ctx, tag, t.Address) })
-	}
-	for range c.Asked {
+	for asked := len(c.Asked); asked > 0 || trying > 0; {
 		select {
 		case said := <-answers:
-			c.Reached = append(c.Reached, said...)
+			c.Reached, asked = append(c.Reached, said...), asked-1
+		case t := <-tried:
+			c.Tried, trying = append(c.Tried, t), trying-1
 		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return c, ctx.Err()
+			}
+			asked, trying = 0, 0
+		case <-e.stopped:
+			return c, ErrClosed
 		}
 	}
-	dials.Wait()
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return c, ctx.Err()
-	}
-	c.Tried = append(c.Tried, dial...)
 	slices.SortFunc(c.Tried, func(a, b Tried) int { return strings.Compare(a.Person.Name+a.Address, b.Person.Name+b.Address) })
 	slices.SortFunc(c.Reached, func(a, b Reached) int { return strings.Compare(a.Address+a.By.Name, b.Address+b.By.Name) })
 	c.Members, err = e.Members(tag)
 	return c, err
 }
 
-// toTry are the addresses of who is not linked: those that may be dialled at once, and those that are only hearsay, with what
-// came of them last.
-func (r *round) toTry() (dial, known []Tried) {
+// tryAll dials the addresses of who is not linked, hearsay no sooner and no more often than ever, and returns of how many
+// there will be an outcome.
+func (r *round) tryAll(tried chan<- Tried) (n int) {
 	for _, t := range r.draws() {
-		if t.gone || t.link != 0 || r.isGone(t.device) || t.device != (Device{}) && r.peerOf(t.device) != nil {
+		if t.gone || t.link != 0 || r.isGone(t.device) || t.device != (Device{}) && r.peerOf(t.device) != nil || n == maxTried {
 			continue
 		}
+		n++
 		one := Tried{Person: r.behind(t), Address: t.address, Err: t.problem}
-		switch {
-		case !t.hearsay && len(dial) < maxTried:
-			dial = append(dial, one)
-		case one.Err == nil:
-			one.Err = ErrUntried
-			fallthrough
-		default:
-			known = append(known, one)
+		if !t.hearsay {
+			t.next = r.c.now
 		}
+		if !t.dialing && (r.notBefore(t).Sub(r.c.now) > dialTime || !r.room(t)) {
+			if one.Err == nil {
+				one.Err = ErrUntried
+			}
+			tried <- one
+			continue
+		}
+		r.connecting[t.address] = append(r.connecting[t.address], func(_ Person, err error) {
+			one.Err = err
+			tried <- one
+		})
 	}
-	return dial, known
+	r.dialDue()
+	return n
 }
 
 // askAround asks a few peers, each another person, whether they reach this device where it says that it is. Each gives one
