@@ -35,6 +35,9 @@ func runNew(c *call) error {
 	if err != nil {
 		return err
 	}
+	if c.person {
+		c.say(dim(term.Sprintf("%s begins: what you type goes there, and /invite prints what lets others in", round.Name)))
+	}
 	c.then = func(s *Shell) { s.enter(round) }
 	return nil
 }
@@ -52,6 +55,9 @@ func runJoin(c *call) error {
 			return faultf(context.Canceled, "joining was given up")
 		}
 		return err
+	}
+	if c.person {
+		c.say(dim(term.Sprintf("you are in %s, with %s; /history shows what was said", round.Name, count(max(0, round.Members-1), "other"))))
 	}
 	line := c.line
 	c.then = func(s *Shell) { s.joined(round, line) }

@@ -16,10 +16,11 @@ func runSet(c *call) error {
 		t := table{}
 		for _, o := range options() {
 			if o.key != "" {
-				t.row(term.CleanLine(o.key), shownValue(o.get(c.opts)), origin(c.opts, o), term.CleanLine(o.help))
+				t.row(term.CleanLine(o.key), shownValue(o.get(c.opts)), origin(c.opts, o))
 			}
 		}
 		c.say(t.lines()...)
+		c.say(dim(term.Literal("(/set KEY tells what one does, /set KEY VALUE changes it)")))
 		return nil
 	}
 	o, err := findKey(c.args[0])
