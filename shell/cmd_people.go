@@ -35,23 +35,22 @@ func runPeers(c *call) error {
 	if err != nil {
 		return err
 	}
-	t, linked := table{}, map[engine.Fingerprint]bool{}
-	for _, p := range peers {
-		linked[p.Person.Fingerprint] = linked[p.Person.Fingerprint] || p.State == engine.Online
+	t, away := table{}, map[engine.Fingerprint]term.Text{}
+	for _, m := range members {
+		if !m.Own && !m.Left && !m.Online {
+			away[m.Fingerprint] = seen(c.look, m.Seen)
+		}
 	}
 	shown := map[engine.Fingerprint]bool{}
 	for _, p := range peers {
-		last := term.Text{}
-		if i := slices.IndexFunc(members, func(m engine.Member) bool { return m.Fingerprint == p.Person.Fingerprint }); i >= 0 && !linked[p.Person.Fingerprint] {
-			last = seen(c.look, members[i].Seen)
-		}
-		shown[p.Person.Fingerprint] = true
+		f := p.Person.Fingerprint
+		shown[f] = true
 		t.row(c.look.person(p.Person), term.CleanLine(string(p.State)), listed(roundTrip(p), lacks(p)), term.CleanLine(p.Address),
-			listed(last, term.CleanLine(redact(p.Problem))))
+			listed(away[f], term.CleanLine(redact(p.Problem))))
 	}
 	for _, m := range members {
-		if !m.Own && !m.Left && !shown[m.Fingerprint] {
-			t.row(c.look.person(m.Person), term.Literal("offline"), term.Text{}, term.Text{}, seen(c.look, m.Seen))
+		if last, ok := away[m.Fingerprint]; ok && !shown[m.Fingerprint] {
+			t.row(c.look.person(m.Person), term.Literal("offline"), term.Text{}, term.Text{}, last)
 		}
 	}
 	if t.empty() {

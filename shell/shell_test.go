@@ -180,6 +180,9 @@ func TestSecretsStayOut(t *testing.T) {
 			t.Errorf("keep(%q) = %v, want %v", text, got, want)
 		}
 	}
+	if proxy := "/set proxy socks5://me:hunter2@192.0.2.1:9050"; keep(proxy) != line.Forget || !carriesSecret(proxy) || strings.Contains(redact(proxy), "hunter2") {
+		t.Error("the password of a proxy is kept, or shown")
+	}
 	if carriesSecret("/send commit 3f786850e387550fdab836ed7e6dc881de23001b") || carriesSecret("see opentalk: the README") {
 		t.Error("harmless lines are refused")
 	}
