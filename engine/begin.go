@@ -95,7 +95,7 @@ func (r *round) keep() error {
 
 // enrol makes the store know the round.
 func (r *round) enrol(done func(error)) {
-	value, verified := r.record(), r.keepVerified()
+	value, marks := r.record(), r.keepMarks(allMarks...)
 	_, err := r.c.store.Round(r.tag)
 	marked := err == nil // it was left
 	r.c.write(func(w store.Tx) error {
@@ -104,7 +104,7 @@ func (r *round) enrol(done func(error)) {
 				return err
 			}
 		}
-		return errors.Join(w.AddRound(r.tag, value), verified(w))
+		return errors.Join(w.AddRound(r.tag, value), marks(w))
 	}, func(err error) {
 		r.kept = err == nil
 		if done != nil {
@@ -158,7 +158,7 @@ func (c *core) restore(secret *identity.RoundSecret) error {
 		if cbor.Unmarshal(value, &rec) == nil && rec.Name != "" {
 			r.name = rec.Name
 		}
-		if err = r.restoreVerified(); err == nil {
+		if err = r.restoreMarks(); err == nil {
 			err = r.restoreChain()
 		}
 	}

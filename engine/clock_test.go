@@ -175,7 +175,7 @@ func TestT14BlockAheadIsHeld(t *testing.T) {
 
 // history is what a node shows, by text.
 func (s *sim) history(n int) map[string]Message {
-	ms, err := s.round(n).history(Position{}, MaxHistory)
+	ms, err := s.round(n).archive().history(Position{}, MaxHistory)
 	if err != nil {
 		s.t.Fatal(err)
 	}

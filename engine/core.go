@@ -38,7 +38,7 @@ type core struct {
 	peers  map[linkID]*peer
 	going  map[Tag]bool // rounds that are being forgotten
 
-	verified map[Fingerprint]bool // whose keys this person has compared
+	marks marks // what this person has decided about others
 
 	writes     []func(store.Tx) error // of the next batch
 	gathered   int                    // bytes of blocks in writes
@@ -59,7 +59,7 @@ func newCore(keys *identity.Keyring, st Store, handle string, log *slog.Logger, 
 		self: link.Self{Key: keys.Device, Credential: keys.Credential, Verifier: &identity.Verifier{}},
 		keys: keys, store: st, handle: handle, log: log, draw: draw,
 		rounds: map[Tag]*round{}, peers: map[linkID]*peer{}, previewOver: previewOver, going: map[Tag]bool{},
-		verified: map[Fingerprint]bool{},
+		marks: newMarks(),
 	}
 }
 
@@ -124,11 +124,12 @@ type (
 		link   linkID
 		reason link.Reason
 	}
-	// dial: a link to be made; linkUp or dialFailed answers.
+	// dial: a link to be made; linkUp or dialFailed answers. Of a probe no link comes; probed answers.
 	dial struct {
 		round   *link.Round
 		address string
 		want    Fingerprint
+		probe   bool
 	}
 	// commit: a batch to be written and flushed; committed answers.
 	commit struct {

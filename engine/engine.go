@@ -29,9 +29,9 @@
 //	people.go     members and their names
 //	announce.go   new names and topics; changes.go: what those and leave blocks change
 //	depart.go     leaving a round, and coming back to it
-//	connect.go    dialling on demand
-//	verify.go     whose fingerprints were compared
-//	view.go       blocks as the front shows them
+//	connect.go    dialling on demand; doctor.go: finding out why somebody cannot be reached; reach.go: by whom this device is
+//	marks.go      whom this person has verified, and whom they ignore
+//	view.go       blocks as the front shows them; archive.go: those on disk, read beside the core; search.go
 //
 // The front uses [Engine] and drains its events. The engine knows nothing of screens, scripts or plugins.
 package engine

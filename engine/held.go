@@ -11,10 +11,7 @@ import (
 // Blocks of a clock that is ahead are held: everything is done with them but citing. CHAIN 6.3. In the store a held block is
 // a head beside those it cites, which stay heads until it is released; so after a start they are held again.
 
-// ahead reports whether a place is so far after the clock that its block is to be held.
-func (r *round) ahead(at chain.Place) bool {
-	return at.T > r.c.millis()+chain.MaxAhead && at.Author != r.c.self.Key.Device() && at.ID != r.chain.Genesis()
-}
+func (r *round) ahead(at chain.Place) bool { return r.reader().isAhead(at) }
 
 // enter gives a block to the chain, and returns what the store is to take out of the heads for it.
 func (r *round) enter(b *chain.Block) (cites []store.ID) {

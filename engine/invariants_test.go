@@ -394,7 +394,7 @@ func TestI8UnknownKindsSurvive(t *testing.T) {
 			if heads := s.round(n).chain.Heads(); len(heads) != 1 || heads[0] != s.newest(2) {
 				t.Errorf("on node %d nobody cites it: %v", n, heads)
 			}
-			ms, err := s.round(n).history(Position{}, 2)
+			ms, err := s.round(n).archive().history(Position{}, 2)
 			if err != nil || len(ms) != 2 || ms[0].Problem != problemNewer {
 				t.Errorf("node %d shows %v, %v", n, ms, err)
 			}

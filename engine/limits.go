@@ -66,6 +66,14 @@ const (
 	hearsayDay   = 24 * time.Hour
 	hearsayEvery = time.Second
 
+	// probeEvery is how long what a probe found holds: a person mends something and asks again. At the host that asks,
+	// probesDay probes of an address a day may be in vain.
+	probeEvery = 10 * time.Second
+	probesDay  = 24
+	// maxTried bounds the addresses that Diagnose tries, maxAsked the peers that it asks.
+	maxTried = 32
+	maxAsked = 3
+
 	// maxDoubtful bounds the address records that do not hold and may yet.
 	maxDoubtful = 1024
 

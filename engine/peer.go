@@ -53,6 +53,8 @@ type peer struct {
 	gave    int                 // new blocks that it brought
 	asked   time.Time           // when it was asked, or last gave something
 	preview uint64              // the number of the NEWEST, 0 if there was none
+	probing *probing            // the answer that it waits for, if it has asked whether it is reached
+	asking  *asking             // what it has been asked about that
 	whole   bool                // everything that it offered has been fetched: it no longer delays signing
 }
 
@@ -244,6 +246,10 @@ func (e received) apply(c *core) {
 		if p.online() {
 			p.onProof(m)
 		}
+	case link.Reach:
+		p.onReach(m)
+	case link.Reached:
+		p.onReached(m)
 	case link.Want, link.Fetch, link.Newest:
 		// History is for members whose first block is stored here, nobody else.
 		if p.theirs {

@@ -201,6 +201,7 @@ func (r *round) lost(p *peer, err error) {
 		}
 	}
 	r.refetch(p)
+	p.unanswered()
 	if p.shown && r.peerOf(p.device()) == nil {
 		p.tellState(Offline)
 		r.remember(p)

@@ -187,6 +187,9 @@ func (s *sim) dial(nd *node, d dial) {
 		}
 	}
 	fail := func(err error) { s.later(nd, dialFailed{d.round.Tag(), d.address, err}) }
+	if d.probe {
+		fail = func(err error) { s.later(nd, probed{d.round.Tag(), d.address, err}) }
+	}
 	switch {
 	case to == nil || to.core == nil || nd.inbound || s.wall[pair(nd, to)]:
 		fail(ErrRefused)
@@ -194,6 +197,8 @@ func (s *sim) dial(nd *node, d dial) {
 		fail(link.ErrSelf)
 	case !slices.ContainsFunc(to.accepted, func(r *link.Round) bool { return r.Tag() == d.round.Tag() }):
 		fail(ErrWrongRound)
+	case d.probe:
+		fail(nil)
 	case !d.want.IsZero() && d.want != to.keys.Credential.Fingerprint():
 		fail(link.ErrRefused)
 	default:
@@ -743,7 +748,7 @@ func TestLargeRound(t *testing.T) {
 		if nd.core == nil {
 			continue
 		}
-		history, err := nd.core.rounds[s.tag].history(Position{}, 10)
+		history, err := nd.core.rounds[s.tag].archive().history(Position{}, 10)
 		if err != nil || len(history) != len(s.said) {
 			t.Errorf("node %d is up and has %d of %d messages, err %v", nd.n, len(history), len(s.said), err)
 		}

@@ -4,8 +4,8 @@ import (
 	"opentalk/engine/store"
 )
 
-// Store is what the engine keeps on disk: [store.Store], or in simulations its double in memory. Reads come from the core's
-// goroutine, Write from another.
+// Store is what the engine keeps on disk: [store.Store], or in simulations its double in memory. Any goroutine may read;
+// Write is called from one.
 type Store interface {
 	Write(func(store.Tx) error) error
 	Close() error
@@ -16,6 +16,7 @@ type Store interface {
 	Block(Tag, store.ID) (store.Block, bool, error)
 	Line(tag Tag, device Device, from, to uint64, limit store.Limit) ([]store.Block, error)
 	Before(Tag, store.Position, store.Limit) ([]store.Block, error)
+	After(Tag, store.Position, store.Limit) ([]store.Block, error)
 	Frontier(Tag) ([]store.Entry, error)
 	Heads(Tag) ([]store.Entry, error)
 	Drafts(Tag) ([]store.Draft, error)

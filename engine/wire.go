@@ -93,6 +93,10 @@ func (e *Engine) accept(l net.Listener) {
 
 // dial makes a link, or says why there is none.
 func (e *Engine) dial(d dial) {
+	if d.probe {
+		e.post(probed{d.round.Tag(), d.address, e.probe(e.ctx, d.round, d.address)})
+		return
+	}
 	ctx, cancel := context.WithTimeout(e.ctx, dialTime)
 	defer cancel()
 	nc, err := e.network.Dial(ctx, d.address)

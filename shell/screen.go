@@ -130,6 +130,8 @@ func (s *screen) event(ev engine.Event) {
 func (s *screen) said(m engine.Message) {
 	mention, here := s.book.mentions(m), s.book.here(m.Round)
 	switch {
+	case m.From.Ignored:
+		return
 	case s.shown[m.ID] && m.Problem == "":
 		return
 	case here:
@@ -166,6 +168,9 @@ func (s *screen) ring(m engine.Message) {
 
 // message shows a message, of whichever round.
 func (s *screen) message(m engine.Message, note term.Text) {
+	if m.From.Ignored {
+		return
+	}
 	for _, t := range s.days.before(m) {
 		s.paper.print(t)
 	}
@@ -226,6 +231,9 @@ func (s *screen) member(ev engine.MemberEvent) {
 	if ev.Person.Fingerprint == s.book.self.Fingerprint || !ev.Live && !s.before[ev.Round] {
 		return // who was there before is no news to a newcomer
 	}
+	if ev.Person.Ignored {
+		return
+	}
 	r := row{ev.Change, ev.Live}
 	name := s.look.person(ev.Person)
 	if ev.Change == engine.Renamed {
@@ -244,7 +252,7 @@ func (s *screen) member(ev engine.MemberEvent) {
 // topic tells of a new topic, but not of those that a newcomer finds.
 func (s *screen) topic(ev engine.TopicEvent) {
 	where := s.elsewhere(ev.Round)
-	if !ev.Live && !s.before[ev.Round] || s.prompt && where != "" && !s.inline {
+	if ev.By.Ignored || !ev.Live && !s.before[ev.Round] || s.prompt && where != "" && !s.inline {
 		return // entering the round tells it
 	}
 	what := term.Sprintf("set the topic: %s", ev.Topic)
@@ -294,6 +302,21 @@ func (s *screen) echo(prompt term.Text, line string) {
 	if s.prompt {
 		s.paper.print(dim(term.Concat(prompt, body(redact(line)))))
 	}
+}
+
+func (s *screen) past(p past) {
+	if p.message.From.Ignored {
+		return
+	}
+	look := s.look
+	if p.days == nil {
+		look.dated = true
+	} else {
+		for _, t := range p.days.before(p.message) {
+			s.paper.print(t)
+		}
+	}
+	s.paper.print(look.messageIn(p.round, p.message, term.Text{}))
 }
 
 func (s *screen) reply(c *call) {
