@@ -47,6 +47,7 @@ type core struct {
 	committing bool
 	broken     error // the store takes nothing any more
 	wake       time.Time
+	retireNext time.Time // when retiring is tried again, if it could not be written down
 	hearsay    time.Time // when an address that is only hearsay was last dialled
 	effects    []effect
 	counts     Counts
@@ -74,6 +75,7 @@ type (
 	linkUp struct {
 		link    linkID
 		tag     Tag
+		self    Device // what this side was when it was made
 		cred    *identity.Credential
 		address string
 		dialled bool
@@ -134,8 +136,11 @@ type (
 	commit struct {
 		writes []func(store.Tx) error
 	}
-	// accept: the rounds that a listener takes links of.
-	accept struct{ rounds []*link.Round }
+	// accept: as whom links are made from now on, and the rounds that a listener takes them of.
+	accept struct {
+		self   link.Self
+		rounds []*link.Round
+	}
 	// emit: an event for the front.
 	emit struct{ Event }
 )
@@ -162,6 +167,7 @@ func (c *core) step(now time.Time, ev event) []effect {
 	c.effects = nil
 	c.advance(now)
 	ev.apply(c)
+	c.retireSpent()
 	for _, r := range c.order {
 		r.settle()
 	}
@@ -241,7 +247,7 @@ func (c *core) accepts() {
 	for _, r := range c.order {
 		rounds = append(rounds, r.link)
 	}
-	c.do(accept{rounds})
+	c.do(accept{c.self, rounds})
 }
 
 // Counts are what this run has seen.

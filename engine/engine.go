@@ -71,7 +71,7 @@ type Engine struct {
 	network  socket.Network
 	replay   *link.Replay
 	guard    *link.Guard
-	accepted atomic.Pointer[[]*link.Round]
+	accepted atomic.Pointer[accept] // as whom, and of which rounds, links are made
 	refused  atomic.Int64
 
 	events *queue
@@ -147,6 +147,7 @@ func newEngine(h home, cfg Config) *Engine {
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.core = newCore(h.keys, h.store, h.handle, cfg.Log, func(b []byte) { rand.Read(b) })
 	e.core.now = time.Now()
+	e.accepted.Store(&accept{self: e.core.self})
 	return e
 }
 
@@ -228,8 +229,9 @@ func wait[T any](ctx context.Context, e *Engine, ch <-chan answer[T]) (T, error)
 
 // Self tells who runs this engine.
 func (e *Engine) Self() Self {
+	cred := e.accepted.Load().self.Credential
 	return Self{
-		Handle: e.handle, Fingerprint: e.keys.Credential.Fingerprint(), Device: e.keys.Device.Device(),
+		Handle: e.handle, Fingerprint: cred.Fingerprint(), Device: cred.Device(),
 		Listen: append([]string(nil), e.core.listen...),
 	}
 }

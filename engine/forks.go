@@ -3,8 +3,8 @@ package engine
 import (
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
@@ -82,13 +82,10 @@ func (r *round) flag(d Device, pr proof) error {
 	r.chain.Flag(d, pr.fork)
 	r.proofs[d] = pr
 	r.c.write(func(w store.Tx) error { return w.PutSetting(r.tag, forkSetting(d), value) }, nil)
-	who, then := "a device of "+r.person(line.Credential.Fingerprint(), d).Name, ""
-	if d == r.c.self.Key.Device() {
-		who, then = "this device", "; others do not take what it writes from now on"
+	if d != r.c.self.Key.Device() { // which says so itself, and retires
+		r.c.tell(NoticeEvent{Text: fmt.Sprintf("a device of %s has written two histories: it signed two blocks with number %d",
+			r.person(line.Credential.Fingerprint(), d).Name, pr.fork.Seq)})
 	}
-	r.c.tell(NoticeEvent{
-		Text: who + " has written two histories: it signed two blocks with number " + strconv.FormatUint(pr.fork.Seq, 10) + then,
-	})
 	for _, p := range r.peers {
 		p.forgive(d)
 	}
@@ -184,11 +181,17 @@ func (p *peer) forgive(d Device) {
 // differs reports whether an entry of somebody's frontier or ACK shows another block than the one here.
 func (r *round) differs(e link.Entry) bool {
 	line := r.chain.Line(e.Device)
-	if line == nil || line.Fork != nil || e.Seq > line.Newest.Seq || e.ID == line.Newest.ID {
+	if line == nil || line.Fork != nil && !r.isOwn(line) || e.Seq > line.Newest.Seq || e.ID == line.Newest.ID {
 		return false
 	}
 	_, ok, err := r.entry(e.ID)
 	return !ok && err == nil
+}
+
+// isOwn reports whether a line is by a device of this person. Whatever such a one wrote before it retired is taken, and built
+// on: nobody else would.
+func (r *round) isOwn(line *chain.Line) bool {
+	return line.Credential.Fingerprint() == r.c.self.Credential.Fingerprint()
 }
 
 // fetch asks for blocks by id, unless it is asking already. What an answer leaves out is asked for again when something else
@@ -229,11 +232,11 @@ func (r *round) unknown(ids []chain.ID) (unknown []chain.ID) {
 	return unknown
 }
 
-// wanted reports whether a block is taken for its own sake: not that of a flagged device beyond the pair that proves it, and
-// what comes before that.
+// wanted reports whether a block is taken for its own sake: not that of a flagged device of somebody else beyond the pair that
+// proves it, and what comes before that.
 func (r *round) wanted(b *chain.Block) bool {
 	line := r.chain.Line(b.Author)
-	if line == nil || line.Fork == nil {
+	if line == nil || line.Fork == nil || r.isOwn(line) {
 		return true
 	}
 	return r.proves(b) || b.Seq < line.Fork.Seq && b.Seq > line.Newest.Seq

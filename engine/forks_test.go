@@ -45,7 +45,7 @@ func (l *liar) hold(n int, blocks ...*chain.Block) (end func()) {
 	nd := l.s.nodes[n]
 	l.s.links++
 	id := l.s.links
-	l.s.step(nd, linkUp{link: id, tag: l.s.tag, cred: l.keys.Credential, address: "127.0.0.1:1"})
+	l.s.step(nd, linkUp{link: id, tag: l.s.tag, self: nd.device(), cred: l.keys.Credential, address: "127.0.0.1:1"})
 	l.s.step(nd, received{link: id, msg: link.Ready{HavePubKey: true, HaveGenesis: true, Clock: nd.core.plain()}})
 	for _, b := range blocks {
 		l.s.step(nd, received{link: id, msg: link.Blocks{Blocks: [][]byte{b.Bytes()}, Last: true}, blocks: []*chain.Block{b}})

@@ -41,6 +41,22 @@ func (r *round) hold(b *chain.Block) {
 	r.wakeForHeld()
 }
 
+// rehold holds the heads that were none ahead while the clock said otherwise, or their author was this device.
+func (r *round) rehold() {
+	for _, head := range r.chain.Heads() {
+		if !r.ahead(head) {
+			continue
+		}
+		b, err := r.block(head.ID)
+		if err != nil {
+			r.c.tell(ErrorEvent{Round: r.tag, Err: err})
+			return
+		}
+		r.chain.Hold(b)
+		r.holding = min(r.holding, b.T)
+	}
+}
+
 // release makes heads of the held blocks whose time has come.
 func (r *round) release() {
 	if r.holding == nothingHeld {
@@ -69,21 +85,31 @@ func (r *round) wakeForHeld() {
 	r.c.wakeAt(r.c.now.Add(wait))
 }
 
+// block finds an admitted block.
+func (r *round) block(id chain.ID) (*chain.Block, error) {
+	if b := r.unlanded[id]; b != nil {
+		return b, nil
+	}
+	raw, ok, err := r.c.store.Block(r.tag, id)
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		if b, err := chain.Parse(raw.Raw); err == nil {
+			return b, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: block %s cannot be read", ErrStoreDamaged, id.Short())
+}
+
 // sortHeads tells apart what the store calls heads: those that are, and the blocks to be held again. What was held when the
 // store was last written and is not any more takes its edges out.
 func (r *round) sortHeads(entries []store.Entry) (heads []chain.Place, held []*chain.Block, err error) {
 	spent := map[chain.ID]bool{}
 	for _, e := range entries {
-		raw, ok, err := r.c.store.Block(r.tag, e.ID)
+		b, err := r.block(e.ID)
 		if err != nil {
 			return nil, nil, err
-		}
-		var b *chain.Block
-		if ok {
-			b, err = chain.Parse(raw.Raw)
-		}
-		if !ok || err != nil {
-			return nil, nil, fmt.Errorf("%w: head %s cannot be read", ErrStoreDamaged, chain.ID(e.ID).Short())
 		}
 		if r.ahead(b.Place()) {
 			held = append(held, b)

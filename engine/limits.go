@@ -80,6 +80,8 @@ const (
 	clockOff   = 2 * time.Minute
 	clockAgree = 10 * time.Minute
 	farthest   = 100 * 365 * 24 * time.Hour
+	// retireAgain is how long a device that could not retire, for want of a disk, waits before it tries again.
+	retireAgain = time.Minute
 	// heldWait bounds how long nothing looks whether the time of a held block has come.
 	heldWait = time.Hour
 

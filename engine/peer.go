@@ -89,8 +89,13 @@ func (p *peer) hangUp(reason link.Reason, err error) {
 
 func (e linkUp) apply(c *core) {
 	r := c.rounds[e.tag]
-	if r == nil || !c.hasPlace(e.dialled) {
+	switch {
+	case r == nil || !c.hasPlace(e.dialled):
 		c.do(hangUp{e.link, link.ReasonFull})
+		return
+	case e.self != c.self.Key.Device(): // it has retired meanwhile
+		c.do(hangUp{e.link, link.ReasonDone})
+		r.dialAgain(e.address)
 		return
 	}
 	p := &peer{

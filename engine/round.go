@@ -26,6 +26,7 @@ type round struct {
 	member  bool         // this device's first block is durable
 	blocks  int          // admitted
 
+	since    uint64                    // arrival of this device's first block: nothing before descends from its line
 	recent   map[chain.ID]store.Entry  // the newest places, and whatever is not durable yet
 	order    []chain.ID                // the durable ones of recent, oldest first
 	durable  map[Device]chain.Place    // the end of each line as it is on disk
@@ -62,7 +63,7 @@ func (c *core) newRound(id identity.RoundID) *round {
 		records: map[Device]knownRecord{}, fetching: map[chain.ID]*fetching{}, doubtful: map[Device]doubtful{},
 		connecting: connecting{},
 	}
-	r.outbox.holds = map[Device]uint64{}
+	r.outbox.holds = map[Device]map[Device]uint64{}
 	c.rounds[r.tag], c.order = r, append(c.order, r)
 	return r
 }
@@ -88,7 +89,22 @@ func (r *round) entry(id chain.ID) (store.Entry, bool, error) {
 	if !r.kept {
 		return store.Entry{}, false, nil
 	}
-	return r.c.store.Entry(r.tag, id)
+	e, ok, err := r.c.store.Entry(r.tag, id)
+	if e.Arrival < r.since {
+		e.Reach = 0 // of the device before
+	}
+	return e, ok, err
+}
+
+// findSince finds when this device's line began here.
+func (r *round) findSince() error {
+	first := r.chain.Line(r.c.self.Key.Device()).First
+	if r.since = 0; first == r.genesis {
+		return nil
+	}
+	e, _, err := r.c.store.Entry(r.tag, first.ID())
+	r.since = e.Arrival
+	return err
 }
 
 func (r *round) place(id chain.ID) (chain.Place, bool, error) {
@@ -116,7 +132,7 @@ func (r *round) add(b *chain.Block, alongside func(store.Tx) error, done func(er
 	r.recent[b.ID()], r.unlanded[b.ID()] = e, b
 	r.blocks++
 	r.c.counts.Admitted++
-	r.holdsUpTo(b.Author, e.Reach) // who builds on an own block holds it
+	r.holdsUpTo(r.c.self.Key.Device(), b.Author, e.Reach) // who builds on an own block holds it
 	r.c.gathered += len(b.Bytes())
 	r.c.write(func(w store.Tx) error {
 		if alongside != nil {
@@ -227,6 +243,7 @@ func (r *round) settle() {
 		return
 	}
 	r.catchUp()
+	r.adoptEnds()
 	r.post()
 	for _, p := range r.peers {
 		p.sendAcks()

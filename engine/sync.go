@@ -62,6 +62,11 @@ func (r *round) sendFrontier(p *peer) {
 		entries = append(entries, entryOf(at))
 		p.told[at.Author] = max(p.told[at.Author], at.Seq)
 	}
+	for _, head := range r.chain.Heads() { // nobody cites a flagged device: where it forked, all its ends are heads
+		if r.chain.Line(head.Author).Fork != nil && head != r.durable[head.Author] && r.unlanded[head.ID] == nil {
+			entries = append(entries, entryOf(head))
+		}
+	}
 	for len(entries) > link.MaxEntries {
 		p.send(link.Frontier{Entries: entries[:link.MaxEntries]})
 		entries = entries[link.MaxEntries:]
@@ -109,8 +114,8 @@ func (p *peer) learn(entries []link.Entry) {
 				p.stored = true
 				p.cameOnline()
 			}
-			r.holdsUpTo(p.device(), e.Seq)
 		}
+		r.heldTo(p.device(), e)
 		p.stale = p.stale || p.lacks(e.Device, e.Seq) > 0
 	}
 }

@@ -101,9 +101,11 @@ type held struct {
 // Hold is Add for a block that is more than MaxAhead after one's clock, and neither genesis nor one's own: it is admitted,
 // and its author's line goes on with it, but it takes no place among the heads until Release. CHAIN 6.3.
 //
-// Whatever descends from a held block is later still, so it is held too.
+// Whatever descends from a held block is later still, so it is held too. A head that Add made, when the clock was later, may
+// be held again.
 func (c *Chain) Hold(b *Block) {
 	c.extend(b)
+	delete(c.heads, b.id)
 	c.held[b.id] = held{place(b), b.Edges()}
 }
 
