@@ -180,20 +180,14 @@ func (r *round) sign() {
 	}
 	batch := slices.Clone(r.drafts[:n])
 	r.drafts, r.signing = r.drafts[n:], true
-	changed := r.change(b, true)
-	err = r.add(b, func(w store.Tx) error {
-		if changed != nil {
-			if err := changed(w); err != nil {
-				return err
-			}
-		}
+	err = r.add(b, both(r.change(b, true), func(w store.Tx) error {
 		for _, d := range batch {
 			if err := w.RemoveDraft(r.tag, d.ID); err != nil {
 				return err
 			}
 		}
 		return nil
-	}, func(err error) {
+	}), func(err error) {
 		r.signing = false
 		if err == nil {
 			r.posted(b, batch)
@@ -204,6 +198,32 @@ func (r *round) sign() {
 	})
 	if err != nil {
 		r.c.tell(ErrorEvent{Round: r.tag, Err: err})
+	}
+}
+
+// unsay takes out of the outbox what a block of this person says that has come from elsewhere: a home that was restored from
+// a backup, or runs twice, has it there still. What it returns, if anything, is to be written with the block.
+func (r *round) unsay(b *chain.Block) func(store.Tx) error {
+	line := r.chain.Line(b.Author)
+	if len(r.drafts) == 0 || b.Kind != chain.KindMessage || line == nil || !r.isOwn(line) {
+		return nil
+	}
+	var gone []MessageID
+	for _, m := range r.messages(b) {
+		before := len(r.drafts)
+		r.drafts = slices.DeleteFunc(slices.Clone(r.drafts), func(d *draft) bool { return d.kind == 0 && d.ID == m.ID })
+		if len(r.drafts) < before {
+			gone = append(gone, m.ID)
+			r.c.tell(SentEvent{Message: m, State: Sent})
+		}
+	}
+	return func(w store.Tx) error {
+		for _, id := range gone {
+			if err := w.RemoveDraft(r.tag, id); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 }
 

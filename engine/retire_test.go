@@ -37,6 +37,13 @@ func (s *sim) put(nd *node, im image) {
 	}
 	nd.keys, nd.store = keys, im.store.Copy()
 	s.copied[nd.device()] = true
+	drafts, err := nd.store.Drafts(s.tag)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, d := range drafts {
+		s.twice[d.ID] = true
+	}
 }
 
 // part keeps two groups of nodes from reaching each other from now on.
@@ -213,6 +220,21 @@ func TestT13RestoredAlone(t *testing.T) {
 	if s.nodes[1].device() != device {
 		t.Error("it has retired for nothing")
 	}
+}
+
+// TestT13RestoredOutbox: what waited in a backup and was sent since is not sent again, if somebody is there who knows.
+func TestT13RestoredOutbox(t *testing.T) {
+	s := together(t, 5, 2)
+	s.crash(s.nodes[0])
+	s.say(s.nodes[1], "can you hear me?")
+	s.settle(time.Second)
+	old := s.copyOf(s.nodes[1])
+	s.heal()
+	s.crash(s.nodes[1])
+	s.put(s.nodes[1], old)
+	s.heal()
+	clear(s.twice)
+	s.agree()
 }
 
 // TestT29OwnLineAhead: a device that wrote while its clock was years ahead is held by the others. Once the clock is right it
