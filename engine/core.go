@@ -236,6 +236,7 @@ func (tick) apply(c *core) {
 	for _, r := range c.order {
 		r.rotate()
 		r.dialDue()
+		r.lateFetches()
 		for _, p := range r.peers {
 			p.tick()
 		}

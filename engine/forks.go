@@ -194,26 +194,6 @@ func (r *round) isOwn(line *chain.Line) bool {
 	return line.Credential.Fingerprint() == r.c.self.Credential.Fingerprint()
 }
 
-// fetch asks for blocks by id, unless it is asking already. What an answer leaves out is asked for again when something else
-// needs it: who showed a proof may have had one of its blocks only later.
-func (p *peer) fetch(ids []chain.ID) {
-	ids = slices.DeleteFunc(ids, func(id chain.ID) bool { return p.fetched[id] != 0 })
-	for len(ids) > 0 {
-		n := min(len(ids), link.MaxIDs)
-		if len(p.fetched) > 4*link.MaxIDs {
-			clear(p.fetched)
-		}
-		p.request++
-		m := link.Fetch{Request: p.request}
-		for _, id := range ids[:n] {
-			p.fetched[id] = m.Request
-			m.IDs = append(m.IDs, id)
-		}
-		p.send(m)
-		ids = ids[n:]
-	}
-}
-
 // unknown lists which of ids and of what they descend from is neither admitted nor set aside.
 func (r *round) unknown(ids []chain.ID) (unknown []chain.ID) {
 	seen := map[chain.ID]bool{}

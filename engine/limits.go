@@ -57,8 +57,10 @@ const (
 	largeRound  = 30
 	largeLinks  = 8
 	rotateEvery = 10 * time.Minute
-	// maxFetching bounds the announced blocks that are being fetched.
+	// maxFetching bounds the blocks that are asked for by id. Who was asked and has not answered for fetchTime is not the only
+	// one asked.
 	maxFetching = 4096
+	fetchTime   = 10 * time.Second
 
 	// An address that nobody has answered at, but that somebody's record names, is tried hearsayTries times in hearsayDay,
 	// and all such addresses together no faster than once in hearsayEvery.

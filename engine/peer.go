@@ -47,13 +47,12 @@ type peer struct {
 	request uint64 // the last request made to it
 	want    uint64 // the number of the last WANT, and what it asked for
 	ranges  []link.Range
-	tried   map[Device]uint64   // how far it has been asked about each device
-	fetched map[chain.ID]uint64 // asked of it by id and not answered yet, with the request
-	proved  map[Device]bool     // forks that it knows of
-	gave    int                 // new blocks that it brought
-	asked   time.Time           // when it was asked, or last gave something
-	preview uint64              // the number of the NEWEST, 0 if there was none
-	whole   bool                // everything that it offered has been fetched: it no longer delays signing
+	tried   map[Device]uint64 // how far it has been asked about each device
+	proved  map[Device]bool   // forks that it knows of
+	gave    int               // new blocks that it brought
+	asked   time.Time         // when it was asked, or last gave something
+	preview uint64            // the number of the NEWEST, 0 if there was none
+	whole   bool              // everything that it offered has been fetched: it no longer delays signing
 }
 
 func (p *peer) device() Device           { return p.cred.Device() }
@@ -101,7 +100,7 @@ func (e linkUp) apply(c *core) {
 	p := &peer{
 		id: e.link, round: r, cred: e.cred, address: e.address, dialled: e.dialled, since: c.now, heard: c.now,
 		known: map[Device]uint64{}, told: map[Device]uint64{}, ackDue: map[Device]bool{},
-		owes: map[Device]uint64{}, tried: map[Device]uint64{}, fetched: map[chain.ID]uint64{}, proved: map[Device]bool{},
+		owes: map[Device]uint64{}, tried: map[Device]uint64{}, proved: map[Device]bool{},
 	}
 	if e.dialled {
 		r.reached(e.address, p)

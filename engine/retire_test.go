@@ -135,7 +135,7 @@ func TestT13ForkedDeviceRetires(t *testing.T) {
 // TestT13KilledWhileRetiring: wherever a crash falls from the moment a device learns of its fork, nothing is lost or doubled,
 // and it is a new device in the end.
 func TestT13KilledWhileRetiring(t *testing.T) {
-	for after := range 60 {
+	for after := 0; after < 60; after += 4 {
 		s := backup(t, 3)
 		nd, old := s.nodes[1], s.nodes[1].device()
 		clear(s.wall)

@@ -42,7 +42,7 @@ type round struct {
 	records  map[Device]knownRecord
 	doubtful map[Device]doubtful
 	rotated  time.Time              // when a link of a large round was last exchanged
-	fetching map[chain.ID]*fetching // announced blocks that have not come yet
+	fetching map[chain.ID]*fetching // asked for by id
 	source   *peer                  // that is catching this device up
 	catch    catching
 	join     *join // under way
@@ -216,7 +216,7 @@ func (r *round) lost(p *peer, err error) {
 			clear(o.tried)
 		}
 	}
-	r.refetch(p)
+	r.refetch(func(f *fetching) bool { return f.asked == p.id })
 	if p.shown && r.peerOf(p.device()) == nil {
 		p.tellState(Offline)
 		r.remember(p)

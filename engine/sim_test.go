@@ -563,9 +563,6 @@ func converge(t *testing.T, seed uint64) {
 			t.Errorf("node %d does not know of %d of its blocks that all hold them", i, n)
 		}
 	}
-	if t.Failed() && s.trace {
-		s.dump()
-	}
 	if t.Failed() {
 		t.Logf("seed %d, %d nodes: %s", seed, len(s.nodes), strings.Join(slices.Sorted(maps.Values(s.said)), ", "))
 	}

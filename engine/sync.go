@@ -2,7 +2,6 @@ package engine
 
 import (
 	"errors"
-	"maps"
 	"time"
 
 	"opentalk/engine/chain"
@@ -187,7 +186,7 @@ func (p *peer) onBlocks(m link.Blocks, blocks []*chain.Block) {
 		}
 	}
 	if m.Request != 0 && m.Last {
-		maps.DeleteFunc(p.fetched, func(_ chain.ID, request uint64) bool { return request == m.Request })
+		p.answered(m.Request)
 	}
 	switch {
 	case r.source == p && m.Request == p.want:
@@ -243,8 +242,10 @@ func (r *round) admit(p *peer, b *chain.Block, pushed bool) error {
 		case err != nil:
 			return err
 		case !r.needed(b):
+			r.waits(b.ID())
 			r.shun(from, b, missing)
 		case len(missing) > 0:
+			r.waits(b.ID())
 			r.setAside(from, b, missing)
 			queue = append(queue, r.orphans.ready(missing)...)
 		default:
