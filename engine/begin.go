@@ -224,8 +224,8 @@ func (r *round) restoreChain() error {
 	if err := r.chain.Restore(lines, heads); err != nil {
 		return fmt.Errorf("%w: %w", ErrStoreDamaged, err)
 	}
-	for _, b := range held {
-		r.hold(b)
+	if err := r.recall(held); err != nil {
+		return err
 	}
 	for _, l := range lines {
 		if l.First != r.genesis {

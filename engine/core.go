@@ -52,14 +52,14 @@ type core struct {
 	effects    []effect
 	counts     Counts
 
-	previewOver int // as the constant; simulations set it lower
+	previewOver, maxHeld int // as the constants; simulations set them lower
 }
 
 func newCore(keys *identity.Keyring, st Store, handle string, log *slog.Logger, draw func([]byte)) *core {
 	return &core{
 		self: link.Self{Key: keys.Device, Credential: keys.Credential, Verifier: &identity.Verifier{}},
 		keys: keys, store: st, handle: handle, log: log, draw: draw,
-		rounds: map[Tag]*round{}, peers: map[linkID]*peer{}, previewOver: previewOver, going: map[Tag]bool{},
+		rounds: map[Tag]*round{}, peers: map[linkID]*peer{}, previewOver: previewOver, maxHeld: maxHeld, going: map[Tag]bool{},
 		verified: map[Fingerprint]bool{},
 	}
 }

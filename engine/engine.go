@@ -20,10 +20,12 @@
 //	sync.go       how two devices come to hold the same blocks
 //	catchup.go    asking for history, and its preview
 //	serve.go      history for others
-//	outbox.go     what is said: drafts, signing, delivery
+//	fetch.go      blocks asked for by id
+//	outbox.go     what is said: drafts, signing; delivery.go: who holds it
 //	clock.go      whose clock to go by
 //	held.go       blocks of a clock that is ahead
 //	forks.go      devices that write two histories
+//	retire.go     a device gives way to a new one of the same person
 //	dialling.go   addresses, back-off, joining; record.go: where members say they are
 //	mesh.go       few links in large rounds
 //	people.go     members and their names

@@ -84,6 +84,8 @@ const (
 	farthest   = 100 * 365 * 24 * time.Hour
 	// retireAgain is how long a device that could not retire, for want of a disk, waits before it tries again.
 	retireAgain = time.Minute
+	// maxHeld is how many of the blocks that are held are in memory, or twice as many: those whose time comes first.
+	maxHeld = 1024
 	// heldWait bounds how long nothing looks whether the time of a held block has come.
 	heldWait = time.Hour
 

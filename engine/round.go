@@ -34,6 +34,9 @@ type round struct {
 	proofs   map[Device]proof          // of forks, of some before the device is known
 	orphans  orphans
 	holding  uint64 // the least t of what is held
+	shed     uint64 // the least t of what of it is on disk alone
+	// heldCount is at least how much of it is in memory.
+	heldCount int
 
 	people   people
 	topic    change  // the newest; zero if there was none
@@ -58,7 +61,7 @@ func (c *core) newRound(id identity.RoundID) *round {
 	r := &round{
 		c: c, id: id, tag: id.Tag(), link: link.NewRound(id.Tag(), id.LinkKey()), content: id.ContentKey(),
 		recent: map[chain.ID]store.Entry{}, durable: map[Device]chain.Place{}, orphans: newOrphans(),
-		people: people{}, targets: map[string]*target{}, holding: nothingHeld,
+		people: people{}, targets: map[string]*target{}, holding: nothingHeld, shed: nothingHeld,
 		unlanded: map[chain.ID]*chain.Block{}, proofs: map[Device]proof{},
 		records: map[Device]knownRecord{}, fetching: map[chain.ID]*fetching{}, doubtful: map[Device]doubtful{},
 		connecting: connecting{},

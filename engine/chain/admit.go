@@ -124,6 +124,19 @@ func (c *Chain) Release(now uint64) (released []Place, spent []ID) {
 	return released, spent
 }
 
+// Shed forgets what is held but the first keep in canonical order, and returns the places of the rest. The caller gives them
+// to Hold again before they or what comes after them is released.
+func (c *Chain) Shed(keep int) (shed []Place) {
+	if len(c.held) <= keep {
+		return nil
+	}
+	shed = c.Held()[keep:]
+	for _, at := range shed {
+		delete(c.held, at.ID)
+	}
+	return shed
+}
+
 // Held returns the places of the blocks that are held, in canonical order.
 func (c *Chain) Held() []Place {
 	places := make([]Place, 0, len(c.held))

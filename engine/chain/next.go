@@ -14,7 +14,7 @@ func (c *Chain) Next(d identity.Device, now uint64) (h Header, ok bool) {
 	h = Header{Tag: c.tag, Author: d, Seq: line.Newest.Seq + 1, Prev: line.Newest.ID, Wall: now}
 	t := line.Newest.T
 	for _, head := range c.Heads() {
-		if head.ID == h.Prev || len(h.Parents) == MaxParents || !c.citable(head, line.Credential.Fingerprint(), now) {
+		if head.ID == h.Prev || len(h.Parents) == MaxParents || !c.citable(head, line, now) {
 			continue
 		}
 		h.Parents = append(h.Parents, head.ID)
@@ -24,9 +24,9 @@ func (c *Chain) Next(d identity.Device, now uint64) (h Header, ok bool) {
 	return h, true
 }
 
-func (c *Chain) citable(head Place, who identity.Fingerprint, now uint64) bool {
+func (c *Chain) citable(head Place, own *Line, now uint64) bool {
 	by := c.lines[head.Author]
-	return (by.Fork == nil || by.Credential.Fingerprint() == who) && (head.T <= now+MaxAhead || head.ID == c.genesis.ID)
+	return (by.Fork == nil || by.Credential.Fingerprint() == own.Credential.Fingerprint()) && (head.T <= now+MaxAhead || head.ID == c.genesis.ID)
 }
 
 // First returns the header of a device's first block, complete but for the author.
