@@ -29,11 +29,22 @@ type screen struct {
 	marked  bool                      // the line above what is unread is there since the round was entered
 	fetched map[engine.Tag]time.Time  // when catching up was last told of
 	before  map[engine.Tag]bool       // rounds from before this session
+	shown   map[spot]bool            // by the start: not again
+	fetched map[engine.Tag]time.Time // when catching up was last told of
+	before  map[engine.Tag]bool      // rounds from before this session
 }
+
+// spot names one message on the screen. Its id alone would not: anybody can copy another's.
+type spot struct {
+	block engine.BlockID
+	id    engine.MessageID
+}
+
+func spotOf(m engine.Message) spot { return spot{m.Block, m.ID} }
 
 func newScreen(l look, b *book, p paper, in later) *screen {
 	s := &screen{
-		paper: p, look: l, book: b, days: l.days(), shown: map[engine.MessageID]bool{},
+		paper: p, look: l, book: b, days: l.days(), shown: map[spot]bool{},
 		fetched: map[engine.Tag]time.Time{}, before: map[engine.Tag]bool{},
 	}
 	s.own = newDeliveries(in, func(t term.Text) { s.paper.print(dim(t)) })
@@ -66,6 +77,9 @@ func (s *screen) entered(v visit) {
 	title := term.CleanHandle(v.round.Name)
 	if v.round.Topic != "" {
 		title = term.Sprintf("%s: %s", title, v.round.Topic)
+	for _, m := range o.history {
+		s.shown[spotOf(m)] = true
+		s.message(m, term.Text{})
 	}
 	s.paper.print(dim(term.Sprintf("== %s ==", title)))
 	was := s.shown
@@ -107,6 +121,7 @@ func (s *screen) event(ev engine.Event) {
 		if s.prompt {
 			s.said(ev.Message)
 		} else {
+		if !s.shown[spotOf(ev.Message)] || ev.Message.Problem != "" {
 			s.message(ev.Message, term.Text{})
 		}
 	case engine.SentEvent:
