@@ -188,6 +188,20 @@ func (r *round) differs(e link.Entry) bool {
 	return !ok && err == nil
 }
 
+// lift asks a peer for a flagged device's line from the fork to b, which others have built on and there is no room to set
+// aside: in order, nothing of it has to wait. Whatever else the device wrote up to there comes along.
+func (p *peer) lift(b *chain.Block) {
+	r := p.round
+	line := r.chain.Line(b.Author)
+	if line == nil || line.Fork == nil || b.Seq < line.Fork.Seq || p.lifting != 0 {
+		return
+	}
+	r.lifted[b.Author] = max(b.Seq, r.lifted[b.Author])
+	p.request++
+	p.lifting = p.request
+	p.send(link.Want{Request: p.lifting, Ranges: []link.Range{{Device: b.Author, From: line.Fork.Seq, To: b.Seq}}})
+}
+
 // isOwn reports whether a line is by a device of this person. Whatever such a one wrote before it retired is taken, and built
 // on: nobody else would.
 func (r *round) isOwn(line *chain.Line) bool {
@@ -219,7 +233,7 @@ func (r *round) wanted(b *chain.Block) bool {
 	if line == nil || line.Fork == nil || r.isOwn(line) {
 		return true
 	}
-	return r.proves(b) || b.Seq < line.Fork.Seq && b.Seq > line.Newest.Seq
+	return r.proves(b) || b.Seq <= r.lifted[b.Author] || b.Seq < line.Fork.Seq && b.Seq > line.Newest.Seq
 }
 
 // proves reports whether a block is one of the two that prove a fork.
@@ -248,7 +262,7 @@ func (r *round) needed(b *chain.Block) bool {
 
 // shun sets aside a block of a flagged device that nobody has built on, and tells who sent it why it is not acknowledged.
 func (r *round) shun(p *peer, b *chain.Block, missing []chain.ID) {
-	r.orphans.keep(p.id, b, missing, r.c.now)
+	r.orphans.keep(p.id, b, missing, r.c.now, true)
 	r.c.settled(func() {
 		if r.c.peers[p.id] == p && p.online() {
 			p.prove(b.Author)

@@ -51,6 +51,7 @@ type peer struct {
 	proved  map[Device]bool   // forks that it knows of
 	gave    int               // new blocks that it brought
 	asked   time.Time         // when it was asked, or last gave something
+	lifting uint64            // the number of the WANT for a flagged line, 0 if none is under way
 	preview uint64            // the number of the NEWEST, 0 if there was none
 	whole   bool              // everything that it offered has been fetched: it no longer delays signing
 }

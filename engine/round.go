@@ -33,8 +33,9 @@ type round struct {
 	unlanded map[chain.ID]*chain.Block // admitted, not durable yet
 	proofs   map[Device]proof          // of forks, of some before the device is known
 	orphans  orphans
-	holding  uint64 // the least t of what is held
-	shed     uint64 // the least t of what of it is on disk alone
+	lifted   map[Device]uint64 // how far a flagged line is taken whole
+	holding  uint64            // the least t of what is held
+	shed     uint64            // the least t of what of it is on disk alone
 	// heldCount is at least how much of it is in memory.
 	heldCount int
 
@@ -66,6 +67,7 @@ func (c *core) newRound(id identity.RoundID) *round {
 		records: map[Device]knownRecord{}, fetching: map[chain.ID]*fetching{}, doubtful: map[Device]doubtful{},
 		connecting: connecting{},
 	}
+	r.lifted = map[Device]uint64{}
 	r.outbox.holds = map[Device]map[Device]uint64{}
 	c.rounds[r.tag], c.order = r, append(c.order, r)
 	return r

@@ -180,13 +180,16 @@ func (p *peer) onBlocks(m link.Blocks, blocks []*chain.Block) {
 		if !p.theirs && (b.Seq != 0 || b.Author != p.device()) {
 			continue // it may show who it is, and nothing else yet
 		}
-		if err := r.admit(p, b, m.Request != p.want || m.Request == 0); err != nil {
+		if err := r.admit(p, b, m.Request == 0 || m.Request != p.want && m.Request != p.lifting); err != nil {
 			p.refuse(err)
 			return
 		}
 	}
 	if m.Request != 0 && m.Last {
 		p.answered(m.Request)
+		if m.Request == p.lifting {
+			p.lifting = 0
+		}
 	}
 	switch {
 	case r.source == p && m.Request == p.want:
@@ -263,7 +266,10 @@ func (r *round) admit(p *peer, b *chain.Block, pushed bool) error {
 func (r *round) setAside(p *peer, b *chain.Block, missing []chain.ID) {
 	r.c.counts.Orphans++
 	line := r.chain.Line(b.Author)
-	if r.orphans.keep(p.id, b, missing, r.c.now) && (r.source == nil || line != nil && b.Seq <= line.Newest.Seq+1) {
+	switch {
+	case !r.orphans.keep(p.id, b, missing, r.c.now, false):
+		p.lift(b)
+	case r.source == nil || line != nil && b.Seq <= line.Newest.Seq+1:
 		p.fetch(r.unknown(missing))
 	}
 }
