@@ -44,10 +44,9 @@ type sim struct {
 	watch     func(*node, effect)  // sees everything that a node does, if set
 	wall      map[[2]int]bool      // pairs that cannot reach each other
 	verified  map[string]*chain.Block
-	copied    map[Device]bool      // devices whose home was copied, which may have written two histories
+	copied    map[Device]bool // devices whose home was copied, which may have written two histories
 	trouble   trouble
 	twice     map[MessageID]bool // what may be said twice: it waited in a home that was copied
-	copied    map[Device]bool    // devices whose home was copied, which may have written two histories
 }
 
 // node is one device. Its store and keyring outlive a crash of its core.

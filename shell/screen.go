@@ -25,11 +25,8 @@ type screen struct {
 	inline bool   // what others say elsewhere is shown, too
 	notify notify // how a mention draws attention
 
-	shown   map[engine.MessageID]bool // on entering the round: not again
-	marked  bool                      // the line above what is unread is there since the round was entered
-	fetched map[engine.Tag]time.Time  // when catching up was last told of
-	before  map[engine.Tag]bool       // rounds from before this session
-	shown   map[spot]bool            // by the start: not again
+	shown   map[spot]bool            // on entering the round: not again
+	marked  bool                     // the line above what is unread is there since the round was entered
 	fetched map[engine.Tag]time.Time // when catching up was last told of
 	before  map[engine.Tag]bool      // rounds from before this session
 }
@@ -77,15 +74,12 @@ func (s *screen) entered(v visit) {
 	title := term.CleanHandle(v.round.Name)
 	if v.round.Topic != "" {
 		title = term.Sprintf("%s: %s", title, v.round.Topic)
-	for _, m := range o.history {
-		s.shown[spotOf(m)] = true
-		s.message(m, term.Text{})
 	}
 	s.paper.print(dim(term.Sprintf("== %s ==", title)))
 	was := s.shown
-	s.shown, s.marked = map[engine.MessageID]bool{}, len(v.unread) > 0
+	s.shown, s.marked = map[spot]bool{}, len(v.unread) > 0
 	show := func(m engine.Message) {
-		if s.shown[m.ID] = true; !was[m.ID] || m.Problem != "" { // what cannot be read has no id
+		if s.shown[spotOf(m)] = true; !was[spotOf(m)] || m.Problem != "" { // what cannot be read has no id
 			s.message(m, term.Text{})
 		}
 	}
@@ -121,7 +115,6 @@ func (s *screen) event(ev engine.Event) {
 		if s.prompt {
 			s.said(ev.Message)
 		} else {
-		if !s.shown[spotOf(ev.Message)] || ev.Message.Problem != "" {
 			s.message(ev.Message, term.Text{})
 		}
 	case engine.SentEvent:
@@ -145,7 +138,7 @@ func (s *screen) event(ev engine.Event) {
 func (s *screen) said(m engine.Message) {
 	mention, here := s.book.mentions(m), s.book.here(m.Round)
 	switch {
-	case s.shown[m.ID] && m.Problem == "":
+	case s.shown[spotOf(m)] && m.Problem == "":
 		return
 	case here:
 		s.book.read(m)
@@ -159,7 +152,7 @@ func (s *screen) said(m engine.Message) {
 		s.ring(m)
 	}
 	if here && (m.Provisional || m.Round != s.book.current) { // of a round that is being joined: entering it finds it again
-		s.shown[m.ID] = true
+		s.shown[spotOf(m)] = true
 	}
 	s.moves.before(m.From.Fingerprint)
 	if here && !m.Live && !m.Late && !s.marked && s.before[m.Round] {
