@@ -126,6 +126,14 @@ func (r *round) putOff(t *target) {
 	r.c.wakeAt(t.next)
 }
 
+// dialAgain dials an address again at once.
+func (r *round) dialAgain(address string) {
+	if t := r.targets[address]; t != nil && t.dialing {
+		t.dialing, t.next = false, r.c.now
+		r.dialDue()
+	}
+}
+
 // reached notes that a dial led to a device.
 func (r *round) reached(address string, p *peer) {
 	if t := r.targets[address]; t != nil {

@@ -60,8 +60,8 @@ type Person struct {
 // Message is one thing that was said. Text and names are foreign text.
 type Message struct {
 	Round    Tag
-	ID       MessageID
-	Block    BlockID // zero while the message waits
+	ID       MessageID // names it together with its author; another author's may be the same
+	Block    BlockID   // zero while the message waits
 	At       Position
 	From     Person
 	Own      bool // by this identity, from whichever device

@@ -73,7 +73,7 @@ func (s *sim) flush(nd *node) {
 func (s *sim) feed(nd *node, from *node, blocks []*chain.Block) {
 	s.links++
 	id := s.links
-	s.step(nd, linkUp{link: id, tag: s.tag, cred: from.keys.Credential, address: from.address()})
+	s.step(nd, linkUp{link: id, tag: s.tag, self: nd.device(), cred: from.keys.Credential, address: from.address()})
 	s.step(nd, received{link: id, msg: link.Ready{HavePubKey: true, HaveGenesis: true, Clock: nd.core.plain()}})
 	for _, b := range blocks {
 		s.step(nd, received{link: id, msg: link.Blocks{Blocks: [][]byte{b.Bytes()}, Last: true}, blocks: []*chain.Block{b}})

@@ -124,7 +124,13 @@ func (r *round) showFirst(b *chain.Block, pushed bool) {
 	if err != nil {
 		return // Check has read both
 	}
-	if r.people.add(cred, r.handleIn(b), b) {
-		r.c.tell(MemberEvent{Round: r.tag, Person: r.person(cred.Fingerprint(), b.Author), Change: Joined, Live: pushed})
+	f := cred.Fingerprint()
+	back := r.people[f] != nil && r.people[f].left() // as another device
+	newcomer := r.people.add(cred, r.handleIn(b), b)
+	if back {
+		r.recount(f, false)
+	}
+	if back || newcomer {
+		r.c.tell(MemberEvent{Round: r.tag, Person: r.person(f, b.Author), Change: Joined, Live: pushed})
 	}
 }

@@ -180,7 +180,7 @@ func TestOnce(t *testing.T) {
 	shown := out.take()
 	unreadable := say(0, "")
 	unreadable.Problem = "unreadable"
-	s.shown = map[engine.MessageID]bool{{}: true}
+	s.shown = map[spot]bool{{}: true}
 	s.entered(visit{round: b.rounds[b.current], seen: []engine.Message{unreadable}})
 	if !strings.Contains(out.take(), "(unreadable)") {
 		t.Error("that something cannot be read is not shown")
