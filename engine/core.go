@@ -38,7 +38,8 @@ type core struct {
 	peers  map[linkID]*peer
 	going  map[Tag]bool // rounds that are being forgotten
 
-	verified map[Fingerprint]bool // whose keys this person has compared
+	verified        map[Fingerprint]bool // whose keys this person has compared
+	verifiedChanges uint64               // how often that has changed
 
 	writes     []func(store.Tx) error // of the next batch
 	gathered   int                    // bytes of blocks in writes

@@ -42,6 +42,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -116,15 +117,19 @@ func Open(cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	e := newEngine(h, cfg)
-	listeners, err := e.listen(cfg.Listen)
+	err = e.restore()
+	if errors.Is(err, ErrStoreDamaged) && h.rescue == "" {
+		if err = h.replaceStore(&cfg, err); err == nil {
+			e = newEngine(h, cfg)
+			err = e.restore()
+		}
+	}
+	var listeners []net.Listener
 	if err == nil {
-		err = e.restore()
+		listeners, err = e.listen(cfg.Listen)
 	}
 	if err != nil {
-		for _, l := range listeners {
-			l.Close()
-		}
-		h.store.Close()
+		h.closeStore()
 		return nil, err
 	}
 	go e.run()
@@ -160,8 +165,8 @@ func (e *Engine) restore() error {
 			return err
 		}
 	}
-	if doubt := e.home.store.Doubt(); doubt != nil {
-		e.events.put(ErrorEvent{Err: doubt})
+	if e.rescue != "" {
+		e.events.put(NoticeEvent{Text: e.rescue})
 	}
 	return nil
 }

@@ -83,6 +83,9 @@ const (
 	// heldWait bounds how long nothing looks whether the time of a held block has come.
 	heldWait = time.Hour
 
+	// salvageBatch blocks of a damaged store are in memory at once, and written together.
+	salvageBatch = 512
+
 	// recentPlaces are kept in memory of the newest blocks: edges nearly always lead to these.
 	recentPlaces = 4096
 	// unheldKept bounds the own blocks whose delivery is followed.

@@ -112,6 +112,54 @@ func (r *round) storeDrafts() {
 	}
 }
 
+// unsay takes messages out of the outbox that a block says already which came from another: after the store was damaged, one
+// of this person's that was signed and lost. What it returns, if anything, is to be written with the block.
+func (r *round) unsay(b *chain.Block) func(store.Tx) error {
+	if len(r.drafts) == 0 || !r.isOwn(b) {
+		return nil
+	}
+	said := map[MessageID]bool{}
+	for _, m := range r.messages(b) {
+		said[m.ID] = true
+	}
+	var gone []*draft
+	r.drafts = slices.DeleteFunc(slices.Clone(r.drafts), func(d *draft) bool {
+		if said[d.ID] {
+			gone = append(gone, d)
+		}
+		return said[d.ID]
+	})
+	for _, d := range gone {
+		r.c.settled(func() { d.finish(nil) })
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	return func(w store.Tx) error {
+		for _, d := range gone {
+			if err := w.RemoveDraft(r.tag, d.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// allOf is one write of several, of which any may be nil.
+func allOf(writes ...func(store.Tx) error) func(store.Tx) error {
+	return func(w store.Tx) error {
+		for _, write := range writes {
+			if write == nil {
+				continue
+			}
+			if err := write(w); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
 func (d *draft) finish(err error) {
 	for _, f := range d.done {
 		f(err)

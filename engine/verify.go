@@ -34,10 +34,18 @@ func (e *Engine) Verify(tag Tag, who Fingerprint, verified bool) error {
 	return err
 }
 
+// verification is whom this person has verified. Of several the one with the most changes is the newest.
+type verification struct {
+	_       struct{} `cbor:",toarray"`
+	Changes uint64
+	All     []Fingerprint
+}
+
 func (c *core) verify(who Fingerprint, verified bool, done func(error)) {
 	if delete(c.verified, who); verified {
 		c.verified[who] = true
 	}
+	c.verifiedChanges++
 	var writes []func(store.Tx) error
 	for _, r := range c.order {
 		if r.kept {
@@ -57,7 +65,7 @@ func (c *core) verify(who Fingerprint, verified bool, done func(error)) {
 // keepVerified writes whom this person has verified into one round.
 func (r *round) keepVerified() func(store.Tx) error {
 	all := slices.SortedFunc(maps.Keys(r.c.verified), func(a, b Fingerprint) int { return bytes.Compare(a[:], b[:]) })
-	plain, err := cbor.Marshal(all)
+	plain, err := cbor.Marshal(verification{Changes: r.c.verifiedChanges, All: all})
 	if err != nil {
 		panic(err) // plain values
 	}
@@ -66,12 +74,31 @@ func (r *round) keepVerified() func(store.Tx) error {
 }
 
 func (r *round) restoreVerified() error {
-	var all []Fingerprint
-	if _, err := r.setting(verifiedSetting, &all); err != nil && !errors.Is(err, store.ErrNoRound) {
+	var v verification
+	ok, err := r.setting(verifiedSetting, &v)
+	if err != nil && !errors.Is(err, store.ErrNoRound) {
 		return err
 	}
-	for _, f := range all {
-		r.c.verified[f] = true
+	if ok {
+		r.c.adoptVerified(v)
 	}
 	return nil
+}
+
+// openVerified reads what keepVerified has written.
+func (r *round) openVerified(value []byte) (v verification, err error) {
+	err = r.openSetting(verifiedSetting, value, &v)
+	return v, err
+}
+
+// adoptVerified takes up what a round has kept, unless another has it newer.
+func (c *core) adoptVerified(v verification) {
+	if v.Changes < c.verifiedChanges {
+		return
+	}
+	c.verifiedChanges = v.Changes
+	clear(c.verified)
+	for _, f := range v.All {
+		c.verified[f] = true
+	}
 }

@@ -75,7 +75,9 @@ func (s *Store) view(fn func(*bbolt.Tx) error) error {
 	if err == nil {
 		s.relieve(btx)
 	}
-	return errors.Join(err, s.rollback(btx))
+	err = errors.Join(err, s.rollback(btx))
+	s.suspect(err)
+	return err
 }
 
 // Write runs fn in a transaction and returns when what it did is flushed. It is all or nothing: an error of fn, or a panic
@@ -134,6 +136,7 @@ func (s *Store) finish(t *tx, err error) error {
 
 // fail makes the store read-only, for good.
 func (s *Store) fail(cause error) error {
+	s.suspect(cause)
 	s.failed = fmt.Errorf("%w: %w", ErrReadOnly, cause)
 	return s.failed
 }

@@ -116,7 +116,7 @@ func (t *tx) AddRound(tag identity.Tag, value []byte) error {
 		}
 		switch _, err := t.round(tag); {
 		case err == nil:
-			return fmt.Errorf("round %x is %w", tag, ErrExists)
+			return fmt.Errorf("round %s is %w", tag, ErrExists)
 		case !errors.Is(err, ErrNoRound):
 			return err
 		}
