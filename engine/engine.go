@@ -165,6 +165,11 @@ func (e *Engine) restore() error {
 			return err
 		}
 	}
+	if len(e.core.writes) > 0 { // a round begins anew
+		if err := e.core.flushTo(e.home.store); err != nil {
+			return err
+		}
+	}
 	if e.rescue != "" {
 		e.events.put(NoticeEvent{Text: e.rescue})
 	}

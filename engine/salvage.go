@@ -244,12 +244,9 @@ func (s *salvage) keepFormer() {
 
 // flush writes what has gathered. What the front would be told is of no interest: the new store is opened as any.
 func (s *salvage) flush() error {
-	c := s.core
-	batch := commit{writes: c.writes}
-	c.writes, c.flying, c.after, c.gathered = nil, c.after, nil, 0
-	committed{s.store.Write(batch.apply)}.apply(c)
-	c.effects = nil
-	return c.broken
+	err := s.core.flushTo(s.store)
+	s.core.effects = nil
+	return err
 }
 
 // line is what a person is told.

@@ -144,7 +144,7 @@ func (s *search) run(progress func(done, total int64)) error {
 		s.isOff, s.held = s.w.free[uint64(at/s.w.page)], false
 		next := at + s.w.page
 		if n >= pageHeader && p.kind() != branchPage && p.kind() != freelistPage {
-			s.leaf(p.b, at)
+			s.leaf(p.b, at, s.w.size)
 			if s.held { // what continues this page is no page of its own
 				next += int64(p.overflow()) * s.w.page
 			}
@@ -155,9 +155,9 @@ func (s *search) run(progress func(done, total int64)) error {
 	return nil
 }
 
-// leaf looks at every record that a leaf at that place in the file may have. The place is −1 for a bucket within another's
-// record, which is all in b.
-func (s *search) leaf(b []byte, at int64) {
+// leaf looks at every record that a leaf may have which is at that place in the file and goes on until end at most. b is its
+// first page.
+func (s *search) leaf(b []byte, at, end int64) {
 	if len(b) < pageHeader {
 		return
 	}
@@ -172,6 +172,9 @@ func (s *search) leaf(b []byte, at int64) {
 		if kind > bucketFlag || keySize == 0 || keySize > MaxName || valueSize > blockHead+MaxValue {
 			continue
 		}
+		if at+pos+keySize+valueSize > end {
+			continue
+		}
 		rec := s.bytes(b, at, pos, keySize+valueSize)
 		if rec == nil {
 			continue
@@ -179,20 +182,17 @@ func (s *search) leaf(b []byte, at int64) {
 		key, value := rec[:keySize], rec[keySize:]
 		switch {
 		case kind == bucketFlag:
-			s.bucket(key, value)
+			s.bucket(key, value, at+pos+keySize)
 		case !s.naming:
 			s.record(key, value, at+pos+keySize)
 		}
 	}
 }
 
-// bytes are those of a leaf, of which b is the first page.
+// bytes are some of a leaf, of which b is the first page; nil if they cannot be read.
 func (s *search) bytes(b []byte, at, pos, size int64) []byte {
 	if pos+size <= int64(len(b)) {
 		return b[pos : pos+size]
-	}
-	if at < 0 || at+pos+size > s.w.size {
-		return nil
 	}
 	rec := make([]byte, size)
 	if _, err := s.w.f.ReadAt(rec, at+pos); err != nil {
@@ -202,12 +202,12 @@ func (s *search) bytes(b []byte, at, pos, size int64) []byte {
 }
 
 // bucket notes the tag of a round, and looks into a small bucket, which has no page of its own.
-func (s *search) bucket(key, value []byte) {
+func (s *search) bucket(key, value []byte, at int64) {
 	if s.naming && len(key) == len(identity.Tag{}) && !s.isOff && len(s.tags) < maxWreckRounds {
 		s.tags[identity.Tag(key)] = true
 	}
 	if len(value) > bucketHeader && binary.NativeEndian.Uint64(value) == 0 {
-		s.leaf(value[bucketHeader:], -1)
+		s.leaf(value[bucketHeader:], at+bucketHeader, at+int64(len(value)))
 	}
 }
 
@@ -236,9 +236,7 @@ func (s *search) found(p place, rec []byte, at int64) bool {
 			return false
 		}
 		s.last, s.held = p, true
-		if at >= 0 {
-			s.to.FoundBlock(p.tag, b.Entry, Spot{at + blockHead, len(b.Raw)})
-		}
+		s.to.FoundBlock(p.tag, b.Entry, Spot{at + blockHead, len(b.Raw)})
 		return true
 	}
 	value, err := p.open(rec)
