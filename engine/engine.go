@@ -14,6 +14,7 @@
 // rounds, peers and outboxes is its own. Around it the driver (run.go, wire.go) is one goroutine that turns sockets, the
 // disk and the clock into events, and effects into what happens.
 //
+//	salvage.go    what is saved of a damaged store; wreckage.go: what was found in it
 //	begin.go      how a round begins: founded, joined, restored
 //	round.go      a round: admission, and what is durable
 //	peer.go       a link, from READY to goodbye

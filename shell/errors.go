@@ -85,7 +85,7 @@ var codes = []Code{
 		Hint: "put back a copy of the file; without one, begin a new home: you are somebody new then"},
 	{Name: "passphrase", is: is(engine.ErrPassphrase), Hint: "try again; a passphrase that is lost cannot be replaced"},
 	{Name: "store-damaged", is: is(engine.ErrStoreDamaged),
-		Hint: "move rounds.db away: the rounds are fetched again from their members"},
+		Hint: "make room on the disk, take old rounds.db.damaged files away, and start again"},
 	{Name: "read-only", is: is(engine.ErrReadOnly),
 		Hint: "nothing more is stored: free some space, then start opentalk again"},
 	{Name: "log-not-writable", is: is(errLog), Hint: "choose another file with --log"},

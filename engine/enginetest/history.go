@@ -17,8 +17,8 @@ import (
 	"opentalk/engine/store"
 )
 
-// Authors is how many devices write a history, those of the first identities of identitytest. Each answers whoever was last
-// to speak.
+// Authors is how many devices write a history, those of the first identities of identitytest. The first has founded the round
+// and says nothing: what it had said would seem to be held by nobody. Each other answers whoever was last to speak.
 const Authors = 10
 
 // History makes dir the home of identity 0, in a round that is called "long" and was begun three hundred days ago. It has n
@@ -117,9 +117,12 @@ func (w *writer) fill(s *store.Store, n int) error {
 	return flush()
 }
 
-// next signs block i: the first blocks of all authors, then messages in turn.
+// next signs block i: the first blocks of all authors, then messages of all but the first in turn.
 func (w *writer) next(i int) (*chain.Block, error) {
-	who := i % Authors
+	who := i
+	if i >= Authors {
+		who = 1 + i%(Authors-1)
+	}
 	key, _ := w.author(who)
 	w.wall += 100
 	h := chain.Header{Tag: w.tag, Author: key.Device(), T: w.wall, Wall: w.wall}
