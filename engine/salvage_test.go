@@ -47,23 +47,10 @@ type estate struct {
 // newEstate has alice and bob talk. Some of what alice says waits for bob to return, some waits still.
 func newEstate(t *testing.T) *estate {
 	alice, bob := start(t, 0), start(t, 1)
-	round, err := alice.engine.New("friends")
-	if err != nil {
-		t.Fatal(err)
-	}
-	inv, err := alice.engine.Invite(round.Tag)
-	if err == nil {
-		_, err = bob.engine.Join(t.Context(), inv)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &estate{tag: round.Tag, listen: alice.listen, history: map[engine.MessageID]string{}, waiting: map[engine.MessageID]bool{}}
+	tag := meeting(t, alice, bob)
+	s := &estate{tag: tag, listen: alice.listen, history: map[engine.MessageID]string{}, waiting: map[engine.MessageID]bool{}}
 	say := func(p *person, text string) engine.MessageID {
-		id, err := p.engine.Send(s.tag, text, engine.Plain, false)
-		if err != nil {
-			t.Fatal(err)
-		}
+		id := p.say(s.tag, text)
 		s.history[id] = text
 		return id
 	}
@@ -123,20 +110,8 @@ func (s *estate) meet(t *testing.T, alice *person, waiting map[engine.MessageID]
 	bob := &person{t: t, dir: copyHome(t, s.bob), listen: []string{loopback}}
 	bob.open()
 	defer bob.close()
-	if _, err := alice.engine.Send(s.tag, "done", engine.Plain, false); err != nil {
-		t.Fatal(err)
-	}
-	times := map[engine.MessageID]int{}
-	until(bob, func(e engine.Event) bool {
-		if n, ok := e.(engine.NoticeEvent); ok {
-			t.Errorf("bob is told that %s", n.Text)
-		}
-		m, ok := e.(engine.MessageEvent)
-		if ok {
-			times[m.Message.ID]++
-		}
-		return ok && m.Message.Text == "done"
-	})
+	alice.say(s.tag, "done")
+	times := bob.hears("done")
 	for id, text := range s.history {
 		if want := map[bool]int{true: 1}[s.waiting[id] && waiting[id]]; times[id] != want {
 			t.Errorf("%q arrives %d times, want %d", text, times[id], want)
@@ -232,4 +207,137 @@ func (s *estate) rescue(t *testing.T, dir string) (how string) {
 	}
 	s.meet(t, alice, waiting)
 	return how
+}
+
+// damagedBy puts a damaged store into a home: the pages of all the images, and no root that could be read.
+func damagedBy(t *testing.T, dir string, images ...[]byte) {
+	t.Helper()
+	b := bytes.Join(images, nil)
+	clear(b[:2*4096])
+	if err := os.WriteFile(filepath.Join(dir, "rounds.db"), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// image is the store of a home that nobody has open.
+func image(t *testing.T, p *person) []byte {
+	t.Helper()
+	p.close()
+	b, err := os.ReadFile(filepath.Join(p.dir, "rounds.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// meeting is a round of the first and the others, who know each other.
+func meeting(t *testing.T, first *person, others ...*person) engine.Tag {
+	t.Helper()
+	round, err := first.engine.New("friends")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inv, err := first.engine.Invite(round.Tag)
+	for _, p := range others {
+		if err == nil {
+			_, err = p.engine.Join(t.Context(), inv)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return round.Tag
+}
+
+func (p *person) say(tag engine.Tag, text string) engine.MessageID {
+	p.t.Helper()
+	id, err := p.engine.Send(tag, text, engine.Plain, false)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return id
+}
+
+// hears waits until somebody is shown a line, and counts all that come until then. That somebody writes two histories fails
+// the test.
+func (p *person) hears(text string) map[engine.MessageID]int {
+	p.t.Helper()
+	times := map[engine.MessageID]int{}
+	until(p, func(e engine.Event) bool {
+		if n, ok := e.(engine.NoticeEvent); ok && strings.Contains(n.Text, "two histories") {
+			p.t.Error(n.Text)
+		}
+		m, ok := e.(engine.MessageEvent)
+		if ok {
+			times[m.Message.ID]++
+		}
+		return ok && m.Message.Text == text
+	})
+	return times
+}
+
+// TestSalvageNeverForks: the newest block of the own line is among what is lost, and the only one who has it is away. What is
+// written meanwhile does not contradict it when they come back. T13.
+func TestSalvageNeverForks(t *testing.T) {
+	alice, bob, carol := start(t, 0), start(t, 1), start(t, 2)
+	tag := meeting(t, alice, bob, carol)
+	alice.say(tag, "to both")
+	bob.hears("to both")
+	carol.hears("to both")
+	carol.close()
+	before := image(t, alice)
+	alice.open()
+	alice.say(tag, "to bob alone")
+	bob.hears("to bob alone")
+	bob.close()
+	alice.close()
+
+	damagedBy(t, alice.dir, before)
+	alice.open()
+	carol.open()
+	alice.say(tag, "to carol")
+	carol.hears("to carol")
+	bob.open()
+	bob.hears("to carol")
+	carol.hears("to bob alone")
+	bob.say(tag, "all here")
+	alice.hears("all here")
+	carol.hears("all here")
+	same(t, alice.engine, bob.engine, tag)
+	same(t, carol.engine, bob.engine, tag)
+}
+
+// TestSalvageSaysOnce: a message was signed and arrived. It is not said again, whether the damaged store has only the draft
+// of it, or both.
+func TestSalvageSaysOnce(t *testing.T) {
+	for name, both := range map[string]bool{"draft": false, "both": true} {
+		t.Run(name, func(t *testing.T) {
+			alice, bob := start(t, 0), start(t, 1)
+			tag := meeting(t, alice, bob)
+			bob.close()
+			until(alice, func(e engine.PeerEvent) bool { return e.State == engine.Offline })
+			id := alice.say(tag, "once")
+			older := image(t, alice)
+			alice.open()
+			bob.open()
+			bob.hears("once")
+			newer := image(t, alice)
+			if both {
+				damagedBy(t, alice.dir, newer, older)
+			} else {
+				damagedBy(t, alice.dir, older)
+			}
+			bob.close()
+			alice.open()
+			bob.open()
+			alice.say(tag, "next")
+			if n := bob.hears("next")[id]; n > 0 {
+				t.Errorf("it is said %d times more", n)
+			}
+			if waiting, err := alice.engine.Pending(tag); err != nil || len(waiting) > 0 && waiting[0].Message.ID == id {
+				t.Error(waiting, err)
+			}
+			same(t, alice.engine, bob.engine, tag)
+		})
+	}
 }
