@@ -213,6 +213,12 @@ func (p *peer) fetch(ids []chain.ID) {
 	}
 }
 
+// isOwn reports whether a line is by a device of this person. Whatever such a one wrote before it retired is taken, and built
+// on: nobody else would.
+func (r *round) isOwn(line *chain.Line) bool {
+	return line.Credential.Fingerprint() == r.c.self.Credential.Fingerprint()
+}
+
 // unknown lists which of ids and of what they descend from is neither admitted nor set aside.
 func (r *round) unknown(ids []chain.ID) (unknown []chain.ID) {
 	seen := map[chain.ID]bool{}

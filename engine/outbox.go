@@ -112,54 +112,6 @@ func (r *round) storeDrafts() {
 	}
 }
 
-// unsay takes messages out of the outbox that a block says already which came from another: after the store was damaged, one
-// of this person's that was signed and lost. What it returns, if anything, is to be written with the block.
-func (r *round) unsay(b *chain.Block) func(store.Tx) error {
-	if len(r.drafts) == 0 || !r.isOwn(b) {
-		return nil
-	}
-	said := map[MessageID]bool{}
-	for _, m := range r.messages(b) {
-		said[m.ID] = true
-	}
-	var gone []*draft
-	r.drafts = slices.DeleteFunc(slices.Clone(r.drafts), func(d *draft) bool {
-		if said[d.ID] {
-			gone = append(gone, d)
-		}
-		return said[d.ID]
-	})
-	for _, d := range gone {
-		r.c.settled(func() { d.finish(nil) })
-	}
-	if len(gone) == 0 {
-		return nil
-	}
-	return func(w store.Tx) error {
-		for _, d := range gone {
-			if err := w.RemoveDraft(r.tag, d.ID); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-}
-
-// allOf is one write of several, of which any may be nil.
-func allOf(writes ...func(store.Tx) error) func(store.Tx) error {
-	return func(w store.Tx) error {
-		for _, write := range writes {
-			if write == nil {
-				continue
-			}
-			if err := write(w); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-}
-
 func (d *draft) finish(err error) {
 	for _, f := range d.done {
 		f(err)
@@ -299,6 +251,32 @@ func (r *round) sign() {
 	})
 	if err != nil {
 		r.c.tell(ErrorEvent{Round: r.tag, Err: err})
+	}
+}
+
+// unsay takes out of the outbox what a block of this person says that has come from elsewhere: a home that was restored from
+// a backup, or runs twice, has it there still. What it returns, if anything, is to be written with the block.
+func (r *round) unsay(b *chain.Block) func(store.Tx) error {
+	line := r.chain.Line(b.Author)
+	if len(r.drafts) == 0 || b.Kind != chain.KindMessage || line == nil || !r.isOwn(line) {
+		return nil
+	}
+	var gone []MessageID
+	for _, m := range r.messages(b) {
+		before := len(r.drafts)
+		r.drafts = slices.DeleteFunc(slices.Clone(r.drafts), func(d *draft) bool { return d.kind == 0 && d.ID == m.ID })
+		if len(r.drafts) < before {
+			gone = append(gone, m.ID)
+			r.c.tell(SentEvent{Message: m, State: Sent})
+		}
+	}
+	return func(w store.Tx) error {
+		for _, id := range gone {
+			if err := w.RemoveDraft(r.tag, id); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 }
 

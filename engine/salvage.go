@@ -189,7 +189,7 @@ func (s *salvage) readmit(r *round, found []foundBlock, drafts waitingDrafts) er
 		if err != nil {
 			return err
 		}
-		if taken && len(drafts) > 0 && r.isOwn(b) {
+		if taken && len(drafts) > 0 && r.isOwn(r.chain.Line(b.Author)) {
 			for _, m := range r.messages(b) {
 				delete(drafts, m.ID)
 			}
@@ -221,12 +221,6 @@ func (r *round) readmit(b *chain.Block) (taken bool, err error) {
 		err = r.flagKnown(b.Author)
 	}
 	return err == nil, err
-}
-
-// isOwn reports whether a device of this person has written a block.
-func (r *round) isOwn(b *chain.Block) bool {
-	line := r.chain.Line(b.Author)
-	return line != nil && line.Credential.Fingerprint() == r.c.self.Credential.Fingerprint()
 }
 
 // keepFormer keeps the marks of rounds that were left.

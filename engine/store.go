@@ -23,4 +23,18 @@ type Store interface {
 	Setting(tag Tag, name string) ([]byte, bool, error)
 }
 
+// both is two writes in one; either may be nil.
+func both(a, b func(store.Tx) error) func(store.Tx) error {
+	return func(w store.Tx) error {
+		for _, write := range []func(store.Tx) error{a, b} {
+			if write != nil {
+				if err := write(w); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+}
+
 var _ Store = (*store.Store)(nil)

@@ -269,7 +269,7 @@ func (r *round) take(p *peer, b *chain.Block, pushed bool) error {
 	if b.Kind == chain.KindPubKey {
 		defer r.reconsider(b.Author)
 	}
-	err := r.add(b, allOf(r.change(b, pushed), r.unsay(b)), func(err error) {
+	err := r.add(b, both(r.change(b, pushed), r.unsay(b)), func(err error) {
 		if err != nil {
 			return
 		}
