@@ -100,7 +100,6 @@ func (s *Store) Write(fn func(Tx) error) error {
 	if err != nil {
 		return s.fail(err)
 	}
-	s.relieve(btx)
 	t := &tx{s: s, btx: btx}
 	returned := false
 	defer func() {
@@ -119,6 +118,7 @@ func (s *Store) finish(t *tx, err error) error {
 	if err == nil && t.failed == nil {
 		t.failed = guarded(t.flush)
 	}
+	s.relieve(t.btx)
 	if err == nil && t.failed == nil {
 		if err := s.uninterrupted(t.btx.Commit); err != nil {
 			return s.fail(err)

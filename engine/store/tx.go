@@ -60,6 +60,7 @@ func (t *tx) do(fn func() error) error {
 	if t.failed != nil {
 		return t.failed
 	}
+	t.s.relieve(t.btx)
 	err := guarded(fn)
 	if err != nil && !refused(err) {
 		t.failed = err

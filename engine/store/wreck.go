@@ -128,7 +128,7 @@ type search struct {
 
 	last  place // where the record before this one was
 	isOff bool  // the page is free: only blocks are believed, which have signatures
-	held  bool  // a record of the page holds
+	end   int64 // of the furthest record of the page that holds
 }
 
 func (s *search) run(progress func(done, total int64)) error {
@@ -141,15 +141,11 @@ func (s *search) run(progress func(done, total int64)) error {
 			n = 0
 		}
 		p := page{b: b[:n]}
-		s.isOff, s.held = s.w.free[uint64(at/s.w.page)], false
-		next := at + s.w.page
+		s.isOff, s.end = s.w.free[uint64(at/s.w.page)], at+1
 		if n >= pageHeader && p.kind() != branchPage && p.kind() != freelistPage {
 			s.leaf(p.b, at, s.w.size)
-			if s.held { // what continues this page is no page of its own
-				next += int64(p.overflow()) * s.w.page
-			}
 		}
-		at = next
+		at += (s.end - at + s.w.page - 1) / s.w.page * s.w.page // a page that a record goes on in is no leaf, whatever a member wrote there
 	}
 	progress(s.w.size, s.w.size)
 	return nil
@@ -235,7 +231,7 @@ func (s *search) found(p place, rec []byte, at int64) bool {
 		if err != nil {
 			return false
 		}
-		s.last, s.held = p, true
+		s.hold(p, at+int64(len(rec)))
 		s.to.FoundBlock(p.tag, b.Entry, Spot{at + blockHead, len(b.Raw)})
 		return true
 	}
@@ -243,7 +239,7 @@ func (s *search) found(p place, rec []byte, at int64) bool {
 	if err != nil {
 		return false
 	}
-	if s.last, s.held = p, true; s.isOff {
+	if s.hold(p, at+int64(len(rec))); s.isOff {
 		return true
 	}
 	value = clone(value)
@@ -264,6 +260,9 @@ func (s *search) found(p place, rec []byte, at int64) bool {
 	}
 	return true
 }
+
+// hold notes that the record at p holds, which ends there in the file.
+func (s *search) hold(p place, end int64) { s.last, s.end = p, max(s.end, end) }
 
 // Replace puts the store at path by, which is closed, in the place of the wreck, and lets go of it. The wreck stays under
 // the name that is returned. A crash leaves the one or the other in its place, and both on the disk.
