@@ -79,7 +79,7 @@ func slowly(show func(string)) func(done, total int64, what string) {
 	var next time.Time
 	return func(done, total int64, what string) {
 		if now := time.Now(); now.After(next) {
-			next = now.Add(time.Second)
+			next = now.Add(3 * time.Second)
 			show(fmt.Sprintf("%s: %d %%", what, 100*done/max(total, 1)))
 		}
 	}
