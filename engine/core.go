@@ -208,7 +208,7 @@ func (c *core) settled(f func()) {
 }
 
 // behind reports whether as much waits for the disk as may.
-func (c *core) behind() bool { return len(c.writes) > backlog || c.gathered > backlogBytes }
+func (c *core) behind() bool { return len(c.writes) > backlogWrites || c.gathered > backlogBytes }
 
 // wakeAt asks for a tick not later than t.
 func (c *core) wakeAt(t time.Time) {
