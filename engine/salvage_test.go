@@ -47,7 +47,7 @@ type estate struct {
 // newEstate has alice and bob talk. Some of what alice says waits for bob to return, some waits still.
 func newEstate(t *testing.T) *estate {
 	alice, bob := start(t, 0), start(t, 1)
-	tag := meeting(t, alice, bob)
+	tag := meeting(t, bob, alice)
 	s := &estate{tag: tag, listen: alice.listen, history: map[engine.MessageID]string{}, waiting: map[engine.MessageID]bool{}}
 	say := func(p *person, text string) engine.MessageID {
 		id := p.say(s.tag, text)
@@ -313,7 +313,7 @@ func TestSalvageSaysOnce(t *testing.T) {
 	for name, both := range map[string]bool{"draft": false, "both": true} {
 		t.Run(name, func(t *testing.T) {
 			alice, bob := start(t, 0), start(t, 1)
-			tag := meeting(t, alice, bob)
+			tag := meeting(t, bob, alice)
 			bob.close()
 			until(alice, func(e engine.PeerEvent) bool { return e.State == engine.Offline })
 			id := alice.say(tag, "once")
