@@ -7,7 +7,7 @@ BINARY   := opentalk$(shell $(GO) env GOEXE)
 # The binary is small and says nothing of the machine it was built on.
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w'
 
-.PHONY: run build test check demo bench fuzz cross clean lint
+.PHONY: run build test check demo bench long fuzz cross clean lint
 
 run: build
 	./$(BINARY)
@@ -47,6 +47,12 @@ demo: build
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 	$(GO) test -run '^$$' -bench 'CatchUp|Open|Reconnect' -benchtime 3x ./engine -engine.blocks 100000
+
+# A round of a million messages between real processes, floods of a million blocks, and many damaged homes: half an hour.
+long:
+	$(GO) test -v -run '^TestLong$$' -timeout 60m -long.blocks 1000000 .
+	$(GO) test -v -run '^TestT16|^TestSalvage$$' -timeout 60m ./engine -engine.flood 1000000 -engine.heads 100000 -engine.damage 2000
+	$(GO) test -v -run '^TestDamage$$' -timeout 60m ./engine/store -store.damage 20000
 
 # Each fuzz target for FUZZTIME, a number of inputs: with a duration, Go's fuzzer now and then takes the end of its own time
 # for a failure. What is found lands in the package's testdata/fuzz and stays there.

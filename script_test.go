@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -45,6 +46,7 @@ func TestMain(m *testing.M) {
 //	socks NAME USER PASS  a SOCKS5 proxy at $NAME that knows one host, friend.example, which is this machine
 //	seal NAME PASSPHRASE  seal the secrets of a home
 //	fill FILE N CHAR      a file of one line of N bytes
+//	damage FILE           noise over a page of it, chosen at random
 //
 // The condition [namespaces] holds where a process can be put into a network of its own.
 func TestConversations(t *testing.T) {
@@ -62,7 +64,7 @@ func conversations(dir string) testscript.Params {
 		Condition: func(cond string) (bool, error) { return cond == "namespaces" && hasNamespaces(), nil },
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"home": home, "peer": peer, "say": say, "expect": expect, "leave": leave, "crash": crash, "stranger": stranger,
-			"fill": fill, "term": term, "socks": socks, "seal": sealHome, "oddmember": oddMember,
+			"fill": fill, "term": term, "socks": socks, "seal": sealHome, "oddmember": oddMember, "damage": damage,
 		},
 	}
 }
@@ -235,6 +237,19 @@ func sealHome(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	k.SetPassphrase([]byte(args[1]))
 	ts.Check(k.Save())
+}
+
+// damage writes noise over a page of a file, one of those that are used.
+func damage(ts *testscript.TestScript, neg bool, args []string) {
+	raw, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	const page = 4096
+	at := rand.IntN(len(bytes.TrimRight(raw, "\x00"))/page) * page
+	for i := range page {
+		raw[at+i] = byte(rand.Uint32())
+	}
+	ts.Logf("noise over page %d", at/page)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), raw, 0o600))
 }
 
 // fill writes a file of that many bytes of one character.

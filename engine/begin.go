@@ -124,6 +124,15 @@ func (r *round) record() []byte {
 	return b
 }
 
+// nameIn is the name in a record, empty if it cannot be read.
+func nameIn(value []byte) string {
+	var rec record
+	if cbor.Unmarshal(value, &rec) != nil {
+		return ""
+	}
+	return rec.Name
+}
+
 // uniqueName adds a number to the name of a round when another round here has it.
 func (c *core) uniqueName(name string) string {
 	taken := func(n string) bool {
@@ -157,9 +166,8 @@ func (c *core) restore(secret *identity.RoundSecret) error {
 		err = r.begin(genesis)
 	}
 	if err == nil && r.kept {
-		var rec record
-		if cbor.Unmarshal(value, &rec) == nil && rec.Name != "" {
-			r.name = rec.Name
+		if name := nameIn(value); name != "" {
+			r.name = name
 		}
 		if err = r.restoreMarks(); err == nil {
 			err = r.restoreChain()

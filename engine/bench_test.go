@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"opentalk/engine"
+	"opentalk/engine/enginetest"
 	"opentalk/engine/identity"
 	"opentalk/engine/identity/identitytest"
 	"opentalk/engine/link"
@@ -444,7 +445,7 @@ func BenchmarkReconnect(b *testing.B) {
 	all := float64(network.in.Load()+network.out.Load()) / float64(b.N)
 	b.ReportMetric(all-handshakeBytes, "bytes")
 	b.ReportMetric(handshakeBytes, "bytes-handshake")
-	b.ReportMetric(longAuthors+1, "devices")
+	b.ReportMetric(enginetest.Authors+1, "devices")
 }
 
 // handshakeBytes are the five messages of LINK 2.

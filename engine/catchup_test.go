@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"opentalk/engine"
+	"opentalk/engine/enginetest"
 	"opentalk/engine/identity/identitytest"
 )
 
@@ -29,7 +30,7 @@ func at(t testing.TB, dir string, network *counting) *engine.Engine {
 func newcomer(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
-	identitytest.Keyring(t, dir, longAuthors+1)
+	identitytest.Keyring(t, dir, enginetest.Authors+1)
 	return dir
 }
 
@@ -213,7 +214,7 @@ func TestInterruptedCatchUp(t *testing.T) {
 		t.Fatalf("%d of %d blocks are durable after a third had come", had, long.blocks)
 	}
 	var a arrival
-	a.watch(t, bob, time.Now(), n-had+longAuthors+2) // genesis, first blocks: also of bytesOf and of bob
+	a.watch(t, bob, time.Now(), n-had+enginetest.Authors+2) // genesis, first blocks: also of bytesOf and of bob
 	same(t, alice, bob, long.tag)
 	if most := whole*int64(long.blocks-had)/int64(long.blocks) + whole/20; rest.in.Load() > most {
 		t.Errorf("%d bytes came for %d blocks, want at most %d of %d", rest.in.Load(), long.blocks-had, most, whole)

@@ -152,14 +152,19 @@ func (r *round) setting(name string, v any) (ok bool, err error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	plain, err := seal.OpenPrivate(r.c.keys.Store, r.settingName(name), value)
-	if err == nil {
-		err = cbor.Unmarshal(plain, v)
-	}
-	if err != nil {
+	if err := r.openSetting(name, value, v); err != nil {
 		return false, fmt.Errorf("%w: setting %q: %w", ErrStoreDamaged, name, err)
 	}
 	return true, nil
+}
+
+// openSetting reads the value of a sealed setting into v.
+func (r *round) openSetting(name string, value []byte, v any) error {
+	plain, err := seal.OpenPrivate(r.c.keys.Store, r.settingName(name), value)
+	if err != nil {
+		return err
+	}
+	return cbor.Unmarshal(plain, v)
 }
 
 // restoreChanges brings back what counts. ends are the newest blocks of the lines.

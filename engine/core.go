@@ -196,6 +196,14 @@ func (c *core) write(w func(store.Tx) error, done func(error)) {
 	}
 }
 
+// flushTo writes the batch that has gathered and waits for it. It is for when nothing runs yet.
+func (c *core) flushTo(st Store) error {
+	batch := commit{writes: c.writes}
+	c.writes, c.flying, c.after, c.gathered = nil, c.after, nil, 0
+	committed{st.Write(batch.apply)}.apply(c)
+	return c.broken
+}
+
 // settled calls f once all that has been written so far is durable, or has failed.
 func (c *core) settled(f func()) {
 	if c.broken != nil || !c.committing && len(c.writes) == 0 {
@@ -206,7 +214,7 @@ func (c *core) settled(f func()) {
 }
 
 // behind reports whether as much waits for the disk as may.
-func (c *core) behind() bool { return len(c.writes) > backlog || c.gathered > backlogBytes }
+func (c *core) behind() bool { return len(c.writes) > backlogWrites || c.gathered > backlogBytes }
 
 // wakeAt asks for a tick not later than t.
 func (c *core) wakeAt(t time.Time) {

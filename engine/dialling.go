@@ -205,15 +205,18 @@ func (r *round) restoreTargets() error {
 	}
 	for _, p := range peers {
 		var c contact
-		line := r.chain.Line(p.Device)
-		if cbor.Unmarshal(p.Value, &c) != nil || line == nil {
+		if cbor.Unmarshal(p.Value, &c) != nil {
 			continue
 		}
+		var who Fingerprint // anybody, if what the device has written was lost
+		if line := r.chain.Line(p.Device); line != nil {
+			who = line.Credential.Fingerprint()
+		}
 		if c.Seen > 0 {
-			r.people.saw(line.Credential.Fingerprint(), time.UnixMilli(c.Seen))
+			r.people.saw(who, time.UnixMilli(c.Seen))
 		}
 		for _, a := range c.Addresses {
-			r.target(a, line.Credential.Fingerprint()).device = p.Device
+			r.target(a, who).device = p.Device
 		}
 		if rec, err := r.readRecord(c.Record); err != nil && rec.Tag == r.tag {
 			r.doubtful[p.Device] = doubtful{raw: c.Record, near: true}

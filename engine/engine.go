@@ -14,6 +14,7 @@
 // rounds, peers and outboxes is its own. Around it the driver (run.go, wire.go) is one goroutine that turns sockets, the
 // disk and the clock into events, and effects into what happens.
 //
+//	salvage.go    what is saved of a damaged store; wreckage.go: what was found in it
 //	begin.go      how a round begins: founded, joined, restored
 //	round.go      a round: admission, and what is durable
 //	peer.go       a link, from READY to goodbye
@@ -44,6 +45,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -118,15 +120,19 @@ func Open(cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	e := newEngine(h, cfg)
-	listeners, err := e.listen(cfg.Listen)
+	err = e.restore()
+	if errors.Is(err, ErrStoreDamaged) && h.rescue == "" {
+		if err = h.replaceStore(&cfg, err); err == nil {
+			e = newEngine(h, cfg)
+			err = e.restore()
+		}
+	}
+	var listeners []net.Listener
 	if err == nil {
-		err = e.restore()
+		listeners, err = e.listen(cfg.Listen)
 	}
 	if err != nil {
-		for _, l := range listeners {
-			l.Close()
-		}
-		h.store.Close()
+		h.closeStore()
 		return nil, err
 	}
 	go e.run()
@@ -163,8 +169,13 @@ func (e *Engine) restore() error {
 			return err
 		}
 	}
-	if doubt := e.home.store.Doubt(); doubt != nil {
-		e.events.put(ErrorEvent{Err: doubt})
+	if len(e.core.writes) > 0 { // a round begins anew
+		if err := e.core.flushTo(e.home.store); err != nil {
+			return err
+		}
+	}
+	if e.rescue != "" {
+		e.events.put(NoticeEvent{Text: e.rescue})
 	}
 	return nil
 }

@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"flag"
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -19,7 +21,21 @@ func flooded(t *testing.T) (*sim, *liar, chain.Place, uint64) {
 	return s, l, s.round(0).chain.Line(bad.keys.Device.Device()).Newest, uint64(s.now.UnixMilli()) + 1
 }
 
-const flood = 20_000
+var (
+	flood = flag.Int("engine.flood", 20_000, "blocks of a line whose beginning is withheld")
+	heads = flag.Int("engine.heads", 20_000, "heads that one device tries to make")
+)
+
+// floodHeap is what the memory in use may grow by in a flood: the pool, and what the chain remembers of newest places.
+const floodHeap = 16 << 20
+
+// heapInUse is the memory in use.
+func heapInUse() int {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
 
 // pool is how many blocks a node keeps aside, which is checked against what it counts.
 func (s *sim) pool(n int) int {
@@ -51,13 +67,19 @@ func TestT16WithheldParents(t *testing.T) {
 			most = max(most, len(r.orphans.waiting))
 		}
 	}
-	line := make([]*chain.Block, flood)
-	for i := range line {
-		now++
-		line[i] = l.sign(fmt.Sprint(i), last, now)
-		last = line[i].Place()
+	before := heapInUse()
+	end := l.flood(0, func(yield func(*chain.Block) bool) {
+		for i := range *flood {
+			now++
+			b := l.sign(fmt.Sprint(i), last, now)
+			last = b.Place()
+			yield(b)
+		}
+	})
+	if grown := heapInUse() - before; grown > floodHeap {
+		t.Errorf("%d blocks take %d bytes of memory", *flood, grown)
 	}
-	l.give(0, line...)
+	end()
 	if s.watch = nil; most == 0 || most > 256 {
 		t.Errorf("%d blocks waited at once", most)
 	}
@@ -83,12 +105,21 @@ func TestT16ManyHeads(t *testing.T) {
 			most = max(most, len(r.orphans.waiting))
 		}
 	}
-	before := r.blocks
-	heads := make([]*chain.Block, flood)
-	for i := range heads {
-		heads[i] = l.sign(fmt.Sprint(i), at, now)
+	before, used := r.blocks, heapInUse()
+	var pair []*chain.Block
+	end := l.flood(0, func(yield func(*chain.Block) bool) {
+		for i := range *heads {
+			b := l.sign(fmt.Sprint(i), at, now)
+			if len(pair) < 2 {
+				pair = append(pair, b)
+			}
+			yield(b)
+		}
+	})
+	if grown := heapInUse() - used; grown > floodHeap {
+		t.Errorf("%d heads take %d bytes of memory", *heads, grown)
 	}
-	l.give(0, heads...)
+	end()
 	s.watch = nil
 	s.settle(time.Minute)
 	if got := r.blocks - before; got != 2 || most > 256 || len(r.recent) > recentPlaces {
@@ -99,7 +130,7 @@ func TestT16ManyHeads(t *testing.T) {
 	}
 	s.say(s.nodes[1], "one of us is mad")
 	s.settle(time.Minute)
-	s.agreeOnFork(l.keys.Device.Device(), heads[:2]...)
+	s.agreeOnFork(l.keys.Device.Device(), pair...)
 }
 
 // TestCopiedMessageID: who uses the id of another's message changes nothing about that one: it is shown, delivered and in the

@@ -24,7 +24,9 @@ type proof struct {
 	fork chain.Fork
 }
 
-func forkSetting(d Device) string { return "fork " + hex.EncodeToString(d[:]) }
+const forkPrefix = "fork "
+
+func forkSetting(d Device) string { return forkPrefix + hex.EncodeToString(d[:]) }
 
 // noteFork looks whether a block that has been checked, but not admitted, is the second of its seq. Its edges may be missing:
 // the signature says enough.

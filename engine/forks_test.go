@@ -2,6 +2,8 @@ package engine
 
 import (
 	"fmt"
+	"iter"
+	"slices"
 	"testing"
 	"time"
 
@@ -42,12 +44,17 @@ func (l *liar) give(n int, blocks ...*chain.Block) { l.hold(n, blocks...)() }
 
 // hold is give over a link that lasts until what it returns is called.
 func (l *liar) hold(n int, blocks ...*chain.Block) (end func()) {
+	return l.flood(n, slices.Values(blocks))
+}
+
+// flood is hold for more blocks than should be in memory.
+func (l *liar) flood(n int, blocks iter.Seq[*chain.Block]) (end func()) {
 	nd := l.s.nodes[n]
 	l.s.links++
 	id := l.s.links
 	l.s.step(nd, linkUp{link: id, tag: l.s.tag, self: nd.device(), cred: l.keys.Credential, address: "127.0.0.1:1"})
 	l.s.step(nd, received{link: id, msg: link.Ready{HavePubKey: true, HaveGenesis: true, Clock: nd.core.plain()}})
-	for _, b := range blocks {
+	for b := range blocks {
 		l.s.step(nd, received{link: id, msg: link.Blocks{Blocks: [][]byte{b.Bytes()}, Last: true}, blocks: []*chain.Block{b}})
 	}
 	if nd.core.peers[id] == nil {

@@ -1,25 +1,18 @@
 package engine_test
 
 import (
-	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
-	"time"
 
 	"opentalk/engine"
-	"opentalk/engine/chain"
-	"opentalk/engine/identity"
-	"opentalk/engine/identity/identitytest"
-	"opentalk/engine/seal"
-	"opentalk/engine/store"
+	"opentalk/engine/enginetest"
 )
 
-// longRound is the home of device 0 in a round with a long history by ten devices, each of which answers whoever was last
-// to speak. It is made once for each length and copied.
+// longRound is the home of a round with a long history. It is made once for each length and copied.
 type longRound struct {
 	dir    string
 	tag    engine.Tag
@@ -32,8 +25,6 @@ var (
 	longRounds = map[int]*longRound{}
 	longDir    string // made by the first, removed by TestMain
 )
-
-const longAuthors = 10
 
 // longHistory gives a round with n messages, one to a block.
 func longHistory(t testing.TB, n int) *longRound {
@@ -49,158 +40,13 @@ func longHistory(t testing.TB, n int) *longRound {
 			t.Fatal(err)
 		}
 	}
-	r := &longRound{dir: filepath.Join(longDir, fmt.Sprint(n)), lines: n, blocks: longAuthors + n}
-	if err := r.write(t); err != nil {
+	r := &longRound{dir: filepath.Join(longDir, fmt.Sprint(n)), lines: n, blocks: enginetest.Authors + n}
+	var err error
+	if r.tag, err = enginetest.History(t, r.dir, n); err != nil {
 		t.Fatal(err)
 	}
 	longRounds[n] = r
 	return r
-}
-
-// write makes the round, three hundred days ago, and its store.
-func (l *longRound) write(t testing.TB) error {
-	if err := os.Mkdir(l.dir, 0o700); err != nil {
-		return err
-	}
-	keys := identitytest.Keyring(t, l.dir, 0)
-	w := &writer{own: keys, wall: uint64(time.Now().Add(-300 * 24 * time.Hour).UnixMilli())}
-	id, err := w.found()
-	if err != nil {
-		return err
-	}
-	l.tag = w.tag
-	keys.Rounds = append(keys.Rounds, identity.NewRoundSecret(id, w.genesis.Bytes()))
-	if err := keys.Save(); err != nil {
-		return err
-	}
-	s, err := store.Open(filepath.Join(l.dir, "rounds.db"))
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	if err := s.Write(func(tx store.Tx) error { return tx.AddRound(l.tag, nil) }); err != nil {
-		return err
-	}
-	return w.fill(s, l.lines)
-}
-
-// writer signs blocks for a store.
-type writer struct {
-	tag     engine.Tag
-	content identity.ContentKey
-	genesis *chain.Block
-	wall    uint64
-	own     *identity.Keyring // of author 0
-	ends    [longAuthors]*chain.Block
-	last    *chain.Block
-}
-
-// found signs genesis.
-func (w *writer) found() (identity.RoundID, error) {
-	key, cred := w.author(0)
-	g := chain.Genesis{Name: "long", PubKey: chain.PubKey{
-		Credential: cred.Bytes(), HPKE: key.HPKE(), Handle: []byte("p0"),
-	}}
-	body, err := g.Encode()
-	if err != nil {
-		return identity.RoundID{}, err
-	}
-	b, err := chain.Sign(key, chain.Header{Kind: chain.KindGenesis, T: w.wall, Wall: w.wall}, body)
-	if err != nil {
-		return identity.RoundID{}, err
-	}
-	id := identity.RoundIDOf(b.Bytes())
-	w.genesis, w.last, w.ends[0], w.tag, w.content = b, b, b, id.Tag(), id.ContentKey()
-	return id, nil
-}
-
-func (w *writer) author(i int) (*identity.DeviceKey, *identity.Credential) {
-	if i == 0 {
-		return w.own.Device, w.own.Credential
-	}
-	return identitytest.Device(i), identitytest.Credential(i)
-}
-
-func (w *writer) fill(s *store.Store, n int) error {
-	var gathered []*chain.Block
-	flush := func() error {
-		defer func() { gathered = gathered[:0] }()
-		return s.Write(func(tx store.Tx) error {
-			for _, b := range gathered {
-				cites := make([]store.ID, 0, 2)
-				for _, id := range b.Edges() {
-					cites = append(cites, id)
-				}
-				e := store.Entry{ID: b.ID(), Author: b.Author, Seq: b.Seq, T: b.T, Kind: uint8(b.Kind)}
-				if _, err := tx.AddBlock(w.tag, e, b.Bytes(), cites); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	for i := 1; i < longAuthors+n; i++ {
-		b, err := w.next(i)
-		if err != nil {
-			return err
-		}
-		if gathered = append(gathered, b); len(gathered) == 2000 {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-	}
-	return flush()
-}
-
-// next signs block i: the first blocks of all authors, then messages in turn.
-func (w *writer) next(i int) (*chain.Block, error) {
-	who := i % longAuthors
-	key, _ := w.author(who)
-	w.wall += 100
-	h := chain.Header{Tag: w.tag, Author: key.Device(), T: w.wall, Wall: w.wall}
-	var body []byte
-	var err error
-	if w.ends[who] == nil {
-		h.Kind, h.Parents = chain.KindPubKey, []chain.ID{w.genesis.ID()}
-		body, err = w.first(h, who)
-	} else {
-		h.Kind, h.Seq, h.Prev = chain.KindMessage, w.ends[who].Seq+1, w.ends[who].ID()
-		if w.last != w.ends[who] {
-			h.Parents = []chain.ID{w.last.ID()}
-		}
-		body, err = w.message(h, i)
-	}
-	if err != nil {
-		return nil, err
-	}
-	b, err := chain.Sign(key, h, body)
-	w.ends[who], w.last = b, b
-	return b, err
-}
-
-func place(h chain.Header) seal.Place {
-	return seal.Place{Tag: h.Tag, Kind: uint64(h.Kind), Epoch: h.Epoch, Author: h.Author, Seq: h.Seq}
-}
-
-func (w *writer) first(h chain.Header, who int) ([]byte, error) {
-	plain, err := chain.EncodeHandle(fmt.Sprintf("p%d", who))
-	if err != nil {
-		return nil, err
-	}
-	key, cred := w.author(who)
-	pk := chain.PubKey{
-		Credential: cred.Bytes(), HPKE: key.HPKE(),
-		Handle: seal.Body(w.content, place(h), plain),
-	}
-	return pk.Encode()
-}
-
-func (w *writer) message(h chain.Header, i int) ([]byte, error) {
-	m := chain.Message{Written: h.Wall, Text: fmt.Sprintf("message %d, of the length that people write in a chat", i)}
-	binary.BigEndian.PutUint64(m.ID[:], uint64(i))
-	plain, _, err := chain.EncodeMessages([]chain.Message{m}, chain.MaxBody)
-	return seal.Body(w.content, place(h), plain), err
 }
 
 // home gives a copy of the home.

@@ -19,6 +19,8 @@ const (
 	secretsFile = "secrets"
 	storeFile   = "rounds.db"
 	handleFile  = "handle"
+
+	salvageSuffix = ".salvage" // of a store that is to take a damaged one's place
 )
 
 // home is the folder that one engine owns while it runs.
@@ -27,6 +29,7 @@ type home struct {
 	keys   *identity.Keyring
 	store  *store.Store
 	handle string
+	rescue string // what became of a damaged store, empty if it was not
 }
 
 // openHome opens what is in a folder and makes what is missing. Opening the store comes first: it is the lock.
@@ -35,23 +38,57 @@ func openHome(cfg *Config) (h home, err error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return h, fmt.Errorf("%w: %w", ErrHomeNotWritable, err)
 	}
-	h.store, err = store.Open(filepath.Join(cfg.Dir, storeFile))
-	var inUse *store.InUseError
-	switch {
-	case errors.As(err, &inUse):
-		return h, fmt.Errorf("%w: %q by process %d", ErrHomeInUse, cfg.Dir, inUse.PID)
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		return h, fmt.Errorf("%w: %w", ErrHomeNotWritable, err)
-	case err != nil:
-		return h, fmt.Errorf("opening the store: %w", err)
+	damage := h.openStore()
+	if damage == nil {
+		damage = h.store.Doubt() // its last Write may be missing
+	}
+	if damage != nil && !errors.Is(damage, ErrStoreDamaged) {
+		return h, damage
 	}
 	if err = h.openKeys(cfg); err == nil {
 		err = h.openHandle(cfg)
 	}
+	if err == nil && damage != nil {
+		err = h.replaceStore(cfg, damage)
+	}
 	if err != nil {
-		h.store.Close()
+		h.closeStore()
 	}
 	return h, err
+}
+
+func (h *home) openStore() (err error) {
+	if h.store, err = store.Open(filepath.Join(h.dir, storeFile)); err != nil {
+		return h.refused(err)
+	}
+	return nil
+}
+
+// refused says why a file of the store cannot be opened.
+func (h *home) refused(err error) error {
+	var inUse *store.InUseError
+	switch {
+	case errors.As(err, &inUse):
+		return fmt.Errorf("%w: %q by process %d", ErrHomeInUse, h.dir, inUse.PID)
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("%w: %w", ErrHomeNotWritable, err)
+	}
+	return fmt.Errorf("opening the store: %w", err)
+}
+
+func (h *home) closeStore() {
+	if h.store != nil {
+		h.store.Close()
+	}
+}
+
+// replaceStore opens a store that has what is left of the damaged one.
+func (h *home) replaceStore(cfg *Config, damage error) (err error) {
+	h.closeStore()
+	if h.rescue, err = h.salvageStore(cfg, damage); err != nil {
+		return err
+	}
+	return h.openStore()
 }
 
 func (h *home) openKeys(cfg *Config) (err error) {
@@ -72,8 +109,11 @@ func (h *home) openKeys(cfg *Config) (err error) {
 		}
 		return nil
 	}
+	// Making a new identity beside rounds would look as if nothing had happened, and nothing in the store could be read.
+	if h.store == nil {
+		return fmt.Errorf("%w: %q is missing, and the store is damaged", ErrSecretsDamaged, path)
+	}
 	if rounds, err := h.store.Rounds(); err != nil || len(rounds) > 0 {
-		// Making a new identity here would look as if nothing had happened, and nothing in the store could be read.
 		return fmt.Errorf("%w: %q is missing, while there are %d rounds", ErrSecretsDamaged, path, len(rounds))
 	}
 	cfg.Progress("making your identity")

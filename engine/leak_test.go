@@ -7,8 +7,17 @@ import (
 	"go.uber.org/goleak"
 )
 
+// children are what the test binary does instead of testing when the environment has the variable, with its value.
+var children = map[string]func(string){}
+
 // TestMain: whatever an engine starts has ended when Close returns.
 func TestMain(m *testing.M) {
+	for name, child := range children {
+		if value := os.Getenv(name); value != "" {
+			child(value)
+			return
+		}
+	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		if longDir != "" {
 			os.RemoveAll(longDir)

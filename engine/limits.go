@@ -97,14 +97,19 @@ const (
 	// heldWait bounds how long nothing looks whether the time of a held block has come.
 	heldWait = time.Hour
 
+	// salvageBatch blocks of a damaged store are in memory at once, and written together.
+	salvageBatch = 512
+
 	// recentPlaces are kept in memory of the newest blocks: edges nearly always lead to these.
 	recentPlaces = 4096
 	// unheldKept bounds the own blocks whose delivery is followed.
 	unheldKept = 4096
-	// backlog is how many events the front may be behind, or writes the disk, before links are read no further; and
-	// backlogBytes what those writes may weigh. As much again may be on its way to the disk.
-	backlog      = 1024
-	backlogBytes = 4 << 20
+	// backlog is how many events the front may be behind before links are read no further; backlogWrites how many writes the
+	// disk may be behind, and backlogBytes what those may weigh. As much again may be on its way to the disk. Each block of a
+	// long round is written at a random place of the store's index: more at once take more memory, and are not faster.
+	backlog       = 1024
+	backlogWrites = 256
+	backlogBytes  = 4 << 20
 	// readAhead is how many messages of a link are read and verified while those before them are taken in.
 	readAhead = 4
 

@@ -25,15 +25,37 @@ const (
 
 var allMarks = []mark{verified, ignored}
 
-// marks are who bears each.
-type marks map[mark]map[Fingerprint]bool
+// marks are who bears each, and how often that has changed.
+type marks struct {
+	on      map[mark]map[Fingerprint]bool
+	changes map[mark]uint64
+}
 
 func newMarks() marks {
-	m := marks{}
+	m := marks{on: map[mark]map[Fingerprint]bool{}, changes: map[mark]uint64{}}
 	for _, k := range allMarks {
-		m[k] = map[Fingerprint]bool{}
+		m.on[k] = map[Fingerprint]bool{}
 	}
 	return m
+}
+
+// marked is who bears a mark, as it is kept. Of several the one with the most changes is the newest.
+type marked struct {
+	_       struct{} `cbor:",toarray"`
+	Changes uint64
+	All     []Fingerprint
+}
+
+// adopt takes up what a round has kept, unless another has it newer.
+func (m marks) adopt(k mark, kept marked) {
+	if kept.Changes < m.changes[k] {
+		return
+	}
+	m.changes[k] = kept.Changes
+	clear(m.on[k])
+	for _, f := range kept.All {
+		m.on[k][f] = true
+	}
 }
 
 // Verify notes that this person has compared the fingerprint of a member with them, or takes that back. It goes for every
@@ -66,9 +88,10 @@ func (e *Engine) mark(tag Tag, k mark, who Fingerprint, yes bool) error {
 }
 
 func (c *core) mark(k mark, who Fingerprint, yes bool, done func(error)) {
-	if delete(c.marks[k], who); yes {
-		c.marks[k][who] = true
+	if delete(c.marks.on[k], who); yes {
+		c.marks.on[k][who] = true
 	}
+	c.marks.changes[k]++
 	var writes []func(store.Tx) error
 	for _, r := range c.order {
 		if r.kept {
@@ -89,8 +112,8 @@ func (c *core) mark(k mark, who Fingerprint, yes bool, done func(error)) {
 func (r *round) keepMarks(ks ...mark) func(store.Tx) error {
 	values := make([][]byte, len(ks))
 	for i, k := range ks {
-		all := slices.SortedFunc(maps.Keys(r.c.marks[k]), func(a, b Fingerprint) int { return bytes.Compare(a[:], b[:]) })
-		plain, err := cbor.Marshal(all)
+		all := slices.SortedFunc(maps.Keys(r.c.marks.on[k]), func(a, b Fingerprint) int { return bytes.Compare(a[:], b[:]) })
+		plain, err := cbor.Marshal(marked{Changes: r.c.marks.changes[k], All: all})
 		if err != nil {
 			panic(err) // plain values
 		}
@@ -108,13 +131,20 @@ func (r *round) keepMarks(ks ...mark) func(store.Tx) error {
 
 func (r *round) restoreMarks() error {
 	for _, k := range allMarks {
-		var all []Fingerprint
-		if _, err := r.setting(string(k), &all); err != nil && !errors.Is(err, store.ErrNoRound) {
+		var kept marked
+		ok, err := r.setting(string(k), &kept)
+		if err != nil && !errors.Is(err, store.ErrNoRound) {
 			return err
 		}
-		for _, f := range all {
-			r.c.marks[k][f] = true
+		if ok {
+			r.c.marks.adopt(k, kept)
 		}
 	}
 	return nil
+}
+
+// openMarks reads what keepMarks has written.
+func (r *round) openMarks(k mark, value []byte) (kept marked, err error) {
+	err = r.openSetting(string(k), value, &kept)
+	return kept, err
 }

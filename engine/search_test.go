@@ -14,6 +14,7 @@ import (
 
 	"opentalk/engine"
 	"opentalk/engine/chain"
+	"opentalk/engine/enginetest"
 	"opentalk/engine/identity"
 	"opentalk/engine/seal"
 	"opentalk/engine/store"
@@ -26,7 +27,7 @@ func TestSearch(t *testing.T) {
 	e := at(t, long.home(t), nil)
 	drain(e)
 	var want []string
-	for i := longAuthors + n - 1; i >= longAuthors; i-- {
+	for i := enginetest.Authors + n - 1; i >= enginetest.Authors; i-- {
 		if text := fmt.Sprintf("message %d, of the length that people write in a chat", i); strings.Contains(text, "e 17") {
 			want = append(want, text)
 		}
@@ -186,7 +187,9 @@ func bruteForce(b *testing.B, key identity.ContentKey, blocks []*chain.Block) {
 	for from := range cores {
 		wg.Go(func() {
 			for i := from; i < len(blocks); i += cores {
-				plain, err := seal.OpenBody(key, place(blocks[i].Header), blocks[i].Body())
+				h := blocks[i].Header
+				at := seal.Place{Tag: h.Tag, Kind: uint64(h.Kind), Epoch: h.Epoch, Author: h.Author, Seq: h.Seq}
+				plain, err := seal.OpenBody(key, at, blocks[i].Body())
 				if err != nil || bytes.Contains(plain, []byte("not there")) {
 					b.Error("found", err)
 				}

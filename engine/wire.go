@@ -214,8 +214,22 @@ func blocksIn(msg link.Message) ([]*chain.Block, error) {
 	case link.Blocks:
 		raws = m.Blocks
 	}
-	blocks := make([]*chain.Block, len(raws))
-	errs := make([]error, len(raws))
+	blocks, errs := verifyAll(raws)
+	kept := blocks[:0]
+	for i, err := range errs {
+		switch {
+		case err == nil:
+			kept = append(kept, blocks[i])
+		case !errors.Is(err, chain.ErrVersion):
+			return nil, err
+		}
+	}
+	return kept, nil
+}
+
+// verifyAll parses blocks and verifies their signatures, on all cores. Of each there is the block or an error.
+func verifyAll(raws [][]byte) (blocks []*chain.Block, errs []error) {
+	blocks, errs = make([]*chain.Block, len(raws)), make([]error, len(raws))
 	check := func(from, step int) {
 		i := from
 		defer func() {
@@ -238,16 +252,7 @@ func blocksIn(msg link.Message) ([]*chain.Block, error) {
 		}
 		wg.Wait()
 	}
-	kept := blocks[:0]
-	for i, err := range errs {
-		switch {
-		case err == nil:
-			kept = append(kept, blocks[i])
-		case !errors.Is(err, chain.ErrVersion):
-			return nil, err
-		}
-	}
-	return kept, nil
+	return blocks, errs
 }
 
 // wire writes to a link: what is put there leaves in order, as much at a time as has gathered.

@@ -85,7 +85,7 @@ var codes = []Code{
 		Hint: "put back a copy of the file; without one, begin a new home: you are somebody new then"},
 	{Name: "passphrase", is: is(engine.ErrPassphrase), Hint: "try again; a passphrase that is lost cannot be replaced"},
 	{Name: "store-damaged", is: is(engine.ErrStoreDamaged),
-		Hint: "move rounds.db away: the rounds are fetched again from their members"},
+		Hint: "start opentalk again, with room on the disk and few rounds.db.damaged files kept: it saves what can be read"},
 	{Name: "read-only", is: is(engine.ErrReadOnly),
 		Hint: "nothing more is stored: free some space, then start opentalk again"},
 	{Name: "bad-file", is: is(errFile), Hint: "/export writes a new file, in the folder that opentalk was started in"},

@@ -158,6 +158,7 @@ func (s *Shell) openFor(o *opening) (err error) {
 func (s *Shell) opened(o opening) {
 	s.book.open(o)
 	s.view.ready(o)
+	s.view.changed()
 	if o.current != nil {
 		s.enter(*o.current)
 	}

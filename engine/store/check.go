@@ -24,7 +24,7 @@ func (s *Store) Check(ctx context.Context) error {
 	}
 	for _, round := range rounds {
 		if err := s.checkRound(ctx, round.Tag); err != nil && !errors.Is(err, ErrNoRound) {
-			return fmt.Errorf("round %x: %w", round.Tag, err)
+			return fmt.Errorf("round %s: %w", round.Tag, err)
 		}
 	}
 	return nil

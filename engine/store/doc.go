@@ -32,5 +32,10 @@
 // and its value; an index is believed only where the block it leads to agrees; small buckets are counted; a key that is
 // not found is believed only if its neighbours hold and the leaf they lie in is whole. [Open] reads the free list, all
 // pages above the leaves and what is small, about 1 % of the file, and looks for lost, shared and circular pages. What only
-// a full reading can find is left to [Store.Check]: a leaf that says it holds nothing, pages of blocks not read for long.
+// a full reading can find is left to [Store.Check]: a leaf that says it holds nothing, pages of blocks not read for long. A read
+// that meets damage leaves a mark beside the file, so that the next Open reads everything.
+//
+// A damaged file is never written to again. [OpenWreck] finds in it, page by page and whatever the pages say of each other,
+// every record that still holds, because the checksum of a record says where it belongs; what to believe of those, and put into
+// a new store, is the engine's to judge. [Wreck.Replace] then puts that store in its place.
 package store

@@ -26,6 +26,9 @@ var (
 	// ErrExists means that the round or the block is there already.
 	ErrExists = errors.New("already stored")
 
+	// ErrWrecks means that as many damaged files are kept beside the store as may be.
+	ErrWrecks = errors.New("too many damaged stores")
+
 	// ErrTooBig means that a value exceeds [MaxValue] or a name [MaxName], or that a name is empty.
 	ErrTooBig = errors.New("exceeds a limit of the store")
 )

@@ -75,7 +75,9 @@ func (s *Store) view(fn func(*bbolt.Tx) error) error {
 	if err == nil {
 		s.relieve(btx)
 	}
-	return errors.Join(err, s.rollback(btx))
+	err = errors.Join(err, s.rollback(btx))
+	s.suspect(err)
+	return err
 }
 
 // Write runs fn in a transaction and returns when what it did is flushed. It is all or nothing: an error of fn, or a panic
@@ -98,7 +100,6 @@ func (s *Store) Write(fn func(Tx) error) error {
 	if err != nil {
 		return s.fail(err)
 	}
-	s.relieve(btx)
 	t := &tx{s: s, btx: btx}
 	returned := false
 	defer func() {
@@ -117,6 +118,7 @@ func (s *Store) finish(t *tx, err error) error {
 	if err == nil && t.failed == nil {
 		t.failed = guarded(t.flush)
 	}
+	s.relieve(t.btx)
 	if err == nil && t.failed == nil {
 		if err := s.uninterrupted(t.btx.Commit); err != nil {
 			return s.fail(err)
@@ -134,6 +136,7 @@ func (s *Store) finish(t *tx, err error) error {
 
 // fail makes the store read-only, for good.
 func (s *Store) fail(cause error) error {
+	s.suspect(cause)
 	s.failed = fmt.Errorf("%w: %w", ErrReadOnly, cause)
 	return s.failed
 }

@@ -14,4 +14,7 @@ const (
 const (
 	lockPatience = 250 * time.Millisecond // how long Open waits for another process to let go
 	maxDepth     = 32                     // levels of one tree; a full tree of a billion blocks has 8
+
+	maxWrecks      = 8    // damaged files that are kept: a disk that needs more should be replaced first
+	maxWreckRounds = 1024 // tags that a search believes: the engine has 64 rounds, and marks of those that were left
 )

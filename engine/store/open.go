@@ -32,6 +32,8 @@ type Store struct {
 	closed bool        // guarded by gate
 	stuck  atomic.Bool // bbolt was left holding its locks
 
+	suspected atomic.Bool // damage was met, and word of it left
+
 	relieved  atomic.Int64 // when relieve last did something, in nanoseconds since 1970
 	reliefDue atomic.Bool  // a timer will call it
 }
@@ -40,7 +42,8 @@ type Store struct {
 //
 // It returns *InUseError if it is open elsewhere, ErrDamaged if what is there is no store or not whole, ErrNewer if a later
 // version wrote it, and a *PathError for what the system refuses, among which a link or anything else that is no plain
-// file. A file named path + ".pid" says who has the store open.
+// file. A file named path + ".pid" says who has the store open. One named path + ".suspect" says that a read or a write met
+// damage; then Open does what [Store.Check] does.
 func Open(path string) (*Store, error) {
 	s := &Store{path: path}
 	if err := s.inspect(); err != nil {
@@ -58,6 +61,9 @@ func Open(path string) (*Store, error) {
 	err = s.writePID()
 	if err == nil {
 		err = s.prepare()
+	}
+	if err == nil {
+		err = s.clear()
 	}
 	if err == nil && created {
 		err = syncFolder(filepath.Dir(path))

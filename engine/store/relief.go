@@ -7,13 +7,14 @@ import (
 )
 
 const (
-	reliefEvery = 250 * time.Millisecond
+	reliefEvery = 20 * time.Millisecond
 	reliefOver  = 16 << 20 // bytes of a file that is left in memory as it is
 )
 
 // relieve lets go of the pages of the file that use has brought into this process, now and then and once more after the
 // last: otherwise a long history that was read once is there for ever. The system still has them, and they come back as
-// they are needed. It is called within a transaction, while the mapping stays where it is.
+// they are needed. It is called within a transaction, while the mapping stays where it is, and in a long one now and then: a
+// new block is looked up at a random place of ids, the system brings in the pages around it, too, and soon that is all of ids.
 func (s *Store) relieve(btx *bbolt.Tx) {
 	if btx.Size() < reliefOver {
 		return

@@ -136,7 +136,7 @@ func (r *round) at(bucket string, key []byte) place {
 func (r *round) own(key string) ([]byte, error) {
 	rec := r.b.Get([]byte(key))
 	if rec == nil {
-		return nil, damaged("round %x has no %s", r.tag, key)
+		return nil, damaged("round %s has no %s", r.tag, key)
 	}
 	return r.at("", []byte(key)).open(rec)
 }
@@ -151,7 +151,7 @@ func (r *round) bucket(name string) (*bbolt.Bucket, error) {
 	}
 	b := r.b.Bucket([]byte(name))
 	if b == nil {
-		return nil, damaged("round %x has no bucket of %s", r.tag, name)
+		return nil, damaged("round %s has no bucket of %s", r.tag, name)
 	}
 	b.FillPercent = buckets[name]
 	r.opened[name] = b

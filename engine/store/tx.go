@@ -60,6 +60,7 @@ func (t *tx) do(fn func() error) error {
 	if t.failed != nil {
 		return t.failed
 	}
+	t.s.relieve(t.btx)
 	err := guarded(fn)
 	if err != nil && !refused(err) {
 		t.failed = err
@@ -116,7 +117,7 @@ func (t *tx) AddRound(tag identity.Tag, value []byte) error {
 		}
 		switch _, err := t.round(tag); {
 		case err == nil:
-			return fmt.Errorf("round %x is %w", tag, ErrExists)
+			return fmt.Errorf("round %s is %w", tag, ErrExists)
 		case !errors.Is(err, ErrNoRound):
 			return err
 		}
