@@ -20,13 +20,19 @@ test:
 	CGO_ENABLED=0 $(GO) test ./...
 
 # What CI runs: the tests, the race detector, vet, staticcheck, every platform, and a little fuzzing.
-check: test lint race cross demo
+check: test lint race crowd cross demo
 	$(MAKE) fuzz FUZZTIME=10000x
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./...
 
 .PHONY: race
 race:
 	CGO_ENABLED=1 $(GO) test -race ./...
+
+# Twenty real processes that talk while ten of them are killed and started again; a thousand who join within a minute.
+.PHONY: crowd
+crowd:
+	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestCrowd$$' -v . -crowd 20 -crowd.lives 8
+	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestT18ManyJoins$$' -v ./engine -joins 1000
 
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'gofmt would change these'; exit 1; }
@@ -40,6 +46,7 @@ demo: build
 # Figures are ratios: compare what one run prints with the limits that the same run prints.
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) test -run '^$$' -bench 'CatchUp|Open|Reconnect' -benchtime 3x ./engine -engine.blocks 100000
 
 # Each fuzz target for FUZZTIME, a number of inputs: with a duration, Go's fuzzer now and then takes the end of its own time
 # for a failure. What is found lands in the package's testdata/fuzz and stays there.

@@ -4,8 +4,10 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +21,7 @@ var floors = map[string][]string{
 	"opentalk/shell/line":                   {"shell/term"},
 	"opentalk/shell/line/linetest":          {"shell/line", "shell/term"},
 	"opentalk/shell/term":                   {},
+	"opentalk/shell/term/vt":                {},
 	"opentalk/engine":                       {"engine/chain", "engine/link", "engine/seal", "engine/store", "engine/socket", "engine/identity"},
 	"opentalk/engine/chain":                 {"engine/identity"},
 	"opentalk/engine/link":                  {"engine/identity"},
@@ -28,6 +31,7 @@ var floors = map[string][]string{
 	"opentalk/engine/socket":                {},
 	"opentalk/engine/identity":              {},
 	"opentalk/engine/identity/identitytest": {"engine/identity"},
+	"opentalk/engine/skiptest":              {},
 	"opentalk/plugins":                      {"plugins/hook", "plugins/wire"},
 	"opentalk/plugins/hook":                 {},
 	"opentalk/plugins/scaffold":             {"plugins/hook"},
@@ -36,7 +40,7 @@ var floors = map[string][]string{
 	"opentalk/plugins/wire/wiretest":        {"plugins/wire", "plugins/hook"},
 	"opentalk/plugins/sdk":                  {"plugins/hook", "plugins/wire"},
 	"opentalk/plugins/sdk/sdktest":          {"plugins/sdk", "plugins/hook", "plugins/wire/wiretest"},
-	"opentalk/scripts":                      {"plugins/sdk", "plugins/hook"},
+	"opentalk/scripts":                      {"plugins/sdk", "plugins/sdk/sdktest", "plugins/hook"},
 	"opentalk/examples/demo":                {},
 	"opentalk/examples/guard":               {"plugins/sdk", "plugins/hook"},
 	"opentalk/examples/notes":               {"plugins/sdk", "plugins/hook"},
@@ -107,8 +111,8 @@ func TestWhatThePackagesLink(t *testing.T) {
 			"net/http", "testing"},
 		"./engine/chain": {"os/exec", "net/http", "opentalk/engine/store", "opentalk/engine/link"},
 		"./shell/term":   {"opentalk/engine", "net"},
-		".": {"opentalk/engine/identity/identitytest", "opentalk/engine/store/storetest",
-			"opentalk/plugins/wire/wiretest", "net/http/pprof", "google.golang.org/grpc/encoding/gzip"},
+		".": {"opentalk/shell/term/vt", "opentalk/engine/identity/identitytest", "opentalk/engine/store/storetest",
+			"opentalk/plugins/wire/wiretest", "opentalk/engine/skiptest", "net/http/pprof", "google.golang.org/grpc/encoding/gzip"},
 		"./plugins/hook":        {"net", "os/exec", "opentalk/plugins/wire"},
 		"./plugins/wire":        {"opentalk/engine", "opentalk/engine/chain", "opentalk/shell"},
 		"./plugins/sdk/sdktest": {"opentalk/engine", "opentalk/plugins", "opentalk/shell", "opentalk/scripts"},
@@ -150,5 +154,23 @@ func TestEveryPackageSaysItsPlace(t *testing.T) {
 		case strings.Count(comments[0], "\n") < 2:
 			t.Errorf("%s hardly says what it is: %q", path, comments[0])
 		}
+	}
+}
+
+// TestSkippedOnlyWithAWord: a test that leaves itself out does so by skiptest, so that CI can forbid it.
+func TestSkippedOnlyWithAWord(t *testing.T) {
+	skips := regexp.MustCompile(`\w\.(Skip|Skipf|SkipNow)\(`)
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if at := skips.Find(text); at != nil {
+			t.Errorf("%s calls %s: skiptest.Because says why, and fails where nothing may be skipped", path, at)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

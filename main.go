@@ -12,15 +12,27 @@ import (
 
 	"opentalk/engine"
 	"opentalk/plugins/scaffold"
+	"opentalk/scripts"
 	"opentalk/shell"
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
 
+// scriptsHost is the argument with which the chat starts this program again, to run the scripts.
+const scriptsHost = "scripts-host"
+
 // run returns the exit status.
 func run(args []string) int {
-	if len(args) > 0 && args[0] == "plugin" {
-		return scaffold.Command(args[1:], os.Stdout, os.Stderr)
+	if len(args) > 0 {
+		switch args[0] {
+		case scriptsHost:
+			scripts.Serve()
+			return 0
+		case "plugin":
+			return scaffold.Command(args[1:], os.Stdout, os.Stderr)
+		case "script":
+			return scripts.Command(args[1:], os.Stdout, os.Stderr)
+		}
 	}
 	opts, err := shell.Parse(args)
 	if err != nil {

@@ -44,8 +44,12 @@ func TestMain(m *testing.M) {
 //	seal NAME PASSPHRASE  seal the secrets of a home
 //	fill FILE N CHAR      a file of one line of N bytes
 func TestConversations(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+	testscript.Run(t, conversations("testdata/script"))
+}
+
+func conversations(dir string) testscript.Params {
+	return testscript.Params{
+		Dir: dir,
 		Setup: func(env *testscript.Env) error {
 			env.Values["cast"] = &cast{peers: map[string]*process{}}
 			env.Defer(func() { env.Values["cast"].(*cast).end() })
@@ -55,7 +59,7 @@ func TestConversations(t *testing.T) {
 			"home": home, "peer": peer, "say": say, "expect": expect, "leave": leave, "crash": crash, "stranger": stranger,
 			"fill": fill, "term": term, "socks": socks, "seal": sealHome,
 		},
-	})
+	}
 }
 
 // cast are the processes of one conversation.

@@ -48,11 +48,18 @@ func socksGreet(c net.Conn, user, pass string) (net.Conn, error) {
 		return nil, err
 	}
 	c.Write([]byte{5, 2})
-	login := make([]byte, 3+len(user)+len(pass))
-	if _, err := io.ReadFull(c, login); err != nil {
+	if _, err := io.CopyN(io.Discard, c, 1); err != nil { // the version
 		return nil, err
 	}
-	if string(login) != fmt.Sprintf("\x01%c%s%c%s", len(user), user, len(pass), pass) {
+	gotUser, err := socksText(c)
+	if err != nil {
+		return nil, err
+	}
+	gotPass, err := socksText(c)
+	if err != nil {
+		return nil, err
+	}
+	if gotUser != user || gotPass != pass {
 		c.Write([]byte{1, 1})
 		return nil, errors.New("wrong password")
 	}
@@ -81,24 +88,26 @@ func socksGreet(c net.Conn, user, pass string) (net.Conn, error) {
 	return to, err
 }
 
+// socksText reads a text behind its length in one byte.
+func socksText(c net.Conn) (string, error) {
+	n := make([]byte, 1)
+	if _, err := io.ReadFull(c, n); err != nil {
+		return "", err
+	}
+	text := make([]byte, n[0])
+	_, err := io.ReadFull(c, text)
+	return string(text), err
+}
+
 func socksHost(c net.Conn, kind byte) (string, error) {
-	n := byte(4)
-	switch kind {
-	case 4:
-		n = 16
-	case 3:
-		one := make([]byte, 1)
-		if _, err := io.ReadFull(c, one); err != nil {
-			return "", err
+	if kind == 3 {
+		host, err := socksText(c)
+		if host == "friend.example" {
+			host = "127.0.0.1"
 		}
-		n = one[0]
+		return host, err
 	}
-	host := make([]byte, n)
-	if _, err := io.ReadFull(c, host); err != nil || kind != 3 {
-		return net.IP(host).String(), err
-	}
-	if string(host) == "friend.example" {
-		return "127.0.0.1", nil
-	}
-	return string(host), nil
+	ip := make(net.IP, map[byte]int{1: 4, 4: 16}[kind])
+	_, err := io.ReadFull(c, ip)
+	return ip.String(), err
 }

@@ -82,7 +82,7 @@ func (r *round) setHandle(f Fingerprint, c change, live bool) bool {
 	}
 	was := r.people.name(f, r.trusts)
 	same := p.handle == c.Text
-	p.handle, p.at = c.Text, c.position()
+	p.call(c.Text, c.position())
 	if !same {
 		r.c.tell(MemberEvent{Round: r.tag, Person: r.person(f, c.By), Change: Renamed, Was: was, Live: live})
 	}
@@ -175,7 +175,7 @@ func (r *round) restoreChanges(ends []store.Entry) error {
 			return err
 		}
 		if ok && c.position().Compare(p.at) > 0 {
-			p.handle, p.at = c.Text, c.position()
+			p.call(c.Text, c.position())
 		}
 	}
 	for _, end := range ends {

@@ -212,3 +212,31 @@ func TestHeldAcrossAStart(t *testing.T) {
 	s.heal()
 	s.agree()
 }
+
+// TestT29MendedAlone: a member whose clock is ten years off, and whom too few could tell the time, writes and is heard: nobody is
+// dragged along, all have the same, and nothing waits for anything, neither then nor once the clock is right.
+func TestT29MendedAlone(t *testing.T) {
+	for _, wrong := range []time.Duration{-10 * year, 10 * year} {
+		t.Run(wrong.String(), func(t *testing.T) {
+			s := together(t, 11, 3)
+			s.wall[pair(s.nodes[0], s.nodes[2])] = true
+			for _, skew := range []time.Duration{wrong, 0} {
+				s.restart(s.nodes[2], skew)
+				s.settle(10 * time.Minute)
+				for i := range 9 {
+					s.say(s.nodes[i%3], fmt.Sprintf("%d with %v", i, skew))
+					s.settle(5 * time.Second)
+				}
+				if c := s.nodes[2].core.correction; c != 0 && skew > 0 {
+					t.Fatal("one peer has corrected the clock by", c)
+				}
+				for n := range 2 { // those whose clocks are right are not dragged along
+					if off := s.now.Sub(time.UnixMilli(int64(s.newest(n).T))); off.Abs() > clockOff {
+						t.Errorf("what node %d writes is %v off", n, off)
+					}
+				}
+				s.agree()
+			}
+		})
+	}
+}

@@ -12,6 +12,8 @@ const (
 	MaxRounds = 64
 	// MaxPeers bounds the links of this device.
 	MaxPeers = 128
+	// maxCallers of them have dialled this device: the other places are for whom it dials, or strangers could take all.
+	maxCallers = 96
 
 	// joinTime bounds Join where the caller does not.
 	joinTime = 30 * time.Second

@@ -89,7 +89,7 @@ func (p *peer) hangUp(reason link.Reason, err error) {
 
 func (e linkUp) apply(c *core) {
 	r := c.rounds[e.tag]
-	if r == nil || len(c.peers) >= MaxPeers {
+	if r == nil || !c.hasPlace(e.dialled) {
 		c.do(hangUp{e.link, link.ReasonFull})
 		return
 	}
@@ -114,6 +114,17 @@ func (e linkUp) apply(c *core) {
 	}
 	c.wakeAt(c.now.Add(pingEvery))
 	c.wakeAt(c.now.Add(catchUpWait))
+}
+
+// hasPlace reports whether one more link may be kept.
+func (c *core) hasPlace(dialled bool) bool {
+	callers := 0
+	for _, p := range c.peers {
+		if !p.dialled {
+			callers++
+		}
+	}
+	return len(c.peers) < MaxPeers && (dialled || callers < maxCallers)
 }
 
 // mayKeep settles two links to one device. Of one dialled from either side, the one that the bytewise smaller device

@@ -16,6 +16,7 @@ type people map[Fingerprint]*person
 
 type person struct {
 	handle  string
+	folded  string         // the handle as names are compared
 	at      chain.Position // of the block that gave the handle
 	devices []Device
 	gone    []Device // those that have said goodbye
@@ -35,9 +36,14 @@ func (ps people) add(cred *identity.Credential, handle string, b *chain.Block) (
 		p.devices = append(p.devices, b.Author)
 	}
 	if p.handle == "" || b.Position().Compare(p.at) > 0 {
-		p.handle, p.at = handle, b.Position()
+		p.call(handle, b.Position())
 	}
 	return newcomer
+}
+
+// call gives a person the handle that the block at a position says.
+func (p *person) call(handle string, at chain.Position) {
+	p.handle, p.folded, p.at = handle, fold(handle), at
 }
 
 // saw notes that somebody was online.
@@ -68,9 +74,9 @@ func (ps people) name(f Fingerprint, trusted func(Fingerprint) bool) string {
 	if p == nil {
 		return "?" + f.Short()
 	}
-	mine, digits := fold(p.handle), 0
+	digits := 0
 	for other, q := range ps {
-		if other == f || fold(q.handle) != mine || trusted(f) && !trusted(other) {
+		if other == f || q.folded != p.folded || trusted(f) && !trusted(other) {
 			continue
 		}
 		n := 0

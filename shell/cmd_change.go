@@ -78,8 +78,7 @@ func runLeave(c *call) error {
 
 // left takes a round out, and goes to another if it was the current one.
 func (s *Shell) left(round engine.Round) {
-	delete(s.book.rounds, round.Tag)
-	delete(s.book.online, round.Tag)
+	s.book.left(round.Tag)
 	s.complete.set(s.book)
 	if s.book.current != round.Tag {
 		return
@@ -92,11 +91,10 @@ func (s *Shell) left(round engine.Round) {
 		}
 	}
 	if found {
-		s.enter(next)
 		s.view.notice(term.Sprintf("you are in %s now", next.Name))
-	} else if s.editor != nil {
-		s.editor.SetPrompt(s.prompt())
+		s.enter(next)
 	}
+	s.view.changed()
 }
 
 // findMember returns the member of that name, whatever the case if only one fits, or of that fingerprint.

@@ -11,9 +11,9 @@ func personCommands() []command {
 	return []command{
 		{name: "connect", args: "ADDRESS", min: 1, max: 1, long: true, run: runConnect,
 			help: "dials a member of this round at an address, now", example: "/connect 192.0.2.7:7654"},
-		{name: "whois", args: "HANDLE", min: 1, max: 1, run: runWhois, complete: names.ofPeople,
+		{name: "whois", args: "HANDLE", min: 1, max: 1, run: runWhois, complete: []source{names.ofPeople},
 			help: "tells what is known of a member", example: "/whois bob"},
-		{name: "verify", args: "HANDLE [yes|no]", min: 1, max: 2, run: runVerify, complete: names.ofPeople,
+		{name: "verify", args: "HANDLE [yes|no]", min: 1, max: 2, run: runVerify, complete: []source{names.ofPeople, oneOf("yes", "no")},
 			help: "shows what to compare with a member over the phone, and remembers that it was the same", example: "/verify bob yes"},
 	}
 }

@@ -23,7 +23,7 @@ func roundCommands() []command {
 			help: "prints what lets others into this round: give it only to them"},
 		{name: "rounds", run: runRounds,
 			help: "lists your rounds"},
-		{name: "switch", args: "NAME", min: 1, max: 1, run: runSwitch, complete: names.ofRounds,
+		{name: "switch", args: "NAME", min: 1, max: 1, run: runSwitch, complete: []source{names.ofRounds},
 			help: "goes to another of your rounds", example: "/switch friends"},
 	}
 }

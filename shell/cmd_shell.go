@@ -12,7 +12,7 @@ func shellCommands() []command {
 			help: "tells who you are, where you listen, and how things are"},
 		{name: "passphrase", secret: true, run: runPassphrase,
 			help: "asks for a passphrase to seal your secrets file with; an empty one takes it away"},
-		{name: "help", args: "[COMMAND]", max: 1, run: runHelp, complete: names.ofCommands,
+		{name: "help", args: "[COMMAND]", max: 1, run: runHelp, complete: []source{names.ofCommands},
 			help: "lists the commands, or explains one", example: "/help join"},
 		{name: "clear", run: runClear,
 			help: "empties the screen"},
@@ -77,6 +77,6 @@ func runClear(c *call) error {
 }
 
 func runQuit(c *call) error {
-	c.then = func(s *Shell) { s.leave() }
+	c.then = func(s *Shell) { s.leave(false) }
 	return nil
 }

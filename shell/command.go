@@ -16,11 +16,11 @@ type command struct {
 	args     string // as in usage: "NAME | ADDRESS ID"
 	help     string
 	example  string
-	min, max int  // arguments
-	text     bool // everything behind the name is one argument, as it stands
-	secret   bool // its arguments are kept in no history and are refused as an argument of the program
-	long     bool // others may run meanwhile where a person types
-	complete func(names) []string
+	min, max int      // arguments
+	text     bool     // everything behind the name is one argument, as it stands
+	secret   bool     // its arguments are kept in no history and are refused as an argument of the program
+	long     bool     // others may run meanwhile where a person types
+	complete []source // of each argument; what goes beyond is not completed
 	run      func(*call) error
 }
 
@@ -115,7 +115,8 @@ type call struct {
 	Engine
 	command    command
 	args       []string
-	line       int // of the input
+	line       int    // of the input
+	typed      string // the line, if it is not on the screen yet
 	look       look
 	round      engine.Round // the current one
 	inRound    bool

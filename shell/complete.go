@@ -1,77 +1,157 @@
 package shell
 
 import (
+	"cmp"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 
+	"opentalk/engine"
 	"opentalk/shell/term"
 )
 
-// names is what Tab completes from. It does not change once it is made.
+// names is what Tab completes from: what there is, and what has been typed so far of a command. It does not change once it is
+// made.
 type names struct {
 	rounds []string
-	people []string
+	people []string // who spoke last first
+
+	args []string // before the one that is being typed
+	word string   // as far as it is typed
 }
+
+// source gives what may stand for one argument of a command. What does not begin with the word being typed is left out later.
+type source func(names) []string
 
 func (n names) ofRounds() []string { return n.rounds }
 
-func (n names) ofCommands() []string {
-	var all []string
+func (n names) ofCommands() (all []string) {
 	for _, c := range commands() {
 		all = append(all, c.name)
 	}
+	slices.Sort(all)
 	return all
 }
+
+// maxEntries bounds how much of a folder is read while a person waits.
+const maxEntries = 10000
+
+// ofFiles are files and folders, these with a slash at the end. A name that can't be typed as one word is left out, and one that
+// begins with a dot unless that is typed.
+func (n names) ofFiles() (all []string) {
+	folder, start := filepath.Split(n.word)
+	f, err := os.Open(cmp.Or(folder, "."))
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	entries, _ := f.ReadDir(maxEntries)
+	for _, e := range entries {
+		name := e.Name()
+		if strings.HasPrefix(name, ".") && start == "" || strings.Contains(name, " ") || term.CleanLine(name).String() != name {
+			continue
+		}
+		if e.IsDir() {
+			name += "/"
+		}
+		all = append(all, folder+name)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// oneOf is a source of words that do not change, such as sub-commands.
+func oneOf(words ...string) source { return func(names) []string { return words } }
 
 // complete returns what may stand in place of line[from:pos]: commands, what a command takes, and in a message the handles
 // of others.
 func (n names) complete(line string, pos int) (from int, candidates []string) {
 	before := line[:pos]
 	from = strings.LastIndexAny(before, " \n\t") + 1
-	word := before[from:]
-	name, _, isCommand := splitCommand(before)
+	n.word = before[from:]
+	name, rest, isCommand := splitCommand(before)
 	switch c := lookup(name); {
 	case isCommand && from == 0:
-		return from, matching("/", n.ofCommands(), word, " ")
-	case isCommand && c != nil && c.complete != nil:
-		return from, matching("", c.complete(n), word, " ")
-	case isCommand && (c == nil || !c.text), word == "":
+		n.word = n.word[1:]
+		return from + 1, n.matching(n.ofCommands(), " ")
+	case isCommand && (c == nil || !c.text):
+		n.args = strings.Fields(strings.TrimSuffix(rest, n.word))
+		return from, n.arguments(c)
+	case n.word == "":
 		return from, nil
 	case from == 0:
-		return from, matching("", n.people, word, ": ")
+		return from, n.matching(n.people, ": ")
 	}
-	return from, matching("", n.people, word, " ")
+	return from, n.matching(n.people, " ")
 }
 
-// matching returns prefix + name + suffix for the names that go on from word, whatever the case.
-func matching(prefix string, names []string, word, suffix string) (found []string) {
-	for _, name := range names {
-		if full := prefix + name; len(full) >= len(word) && strings.EqualFold(full[:len(word)], word) {
-			found = append(found, full+suffix)
-		}
+// arguments are those that command c, if there is one, may take next.
+func (n names) arguments(c *command) []string {
+	if c == nil || len(n.args) >= len(c.complete) {
+		return nil
 	}
-	slices.Sort(found)
+	return n.matching(c.complete[len(n.args)](n), " ")
+}
+
+// matching returns those of all that go on from the word, whatever the case, with suffix, or as they are if they end in a slash.
+func (n names) matching(all []string, suffix string) (found []string) {
+	for _, full := range all {
+		if len(full) < len(n.word) || !strings.EqualFold(full[:len(n.word)], n.word) {
+			continue
+		}
+		if !strings.HasSuffix(full, "/") {
+			full += suffix
+		}
+		found = append(found, full)
+	}
 	return found
 }
 
 // completer is asked by the line editor, on a goroutine of its own, and told by the loop.
-type completer struct{ now atomic.Pointer[names] }
-
-func (c *completer) find(line string, pos int) (from int, candidates []string) {
-	if n := c.now.Load(); n != nil {
-		return n.complete(line, pos)
-	}
-	return names{}.complete(line, pos)
+type completer struct {
+	mu     sync.Mutex
+	names  names
+	spoken map[string]int // when somebody spoke last, in messages heard
+	heard  int
 }
 
+// find is [line.Config.Complete].
+func (c *completer) find(line string, pos int) (from int, candidates []string) {
+	c.mu.Lock()
+	n := c.names
+	n.people = slices.Clone(n.people)
+	slices.SortFunc(n.people, func(a, b string) int {
+		return cmp.Or(c.spoken[b]-c.spoken[a], strings.Compare(a, b))
+	})
+	c.mu.Unlock()
+	return n.complete(line, pos)
+}
+
+// set is told what there is.
 func (c *completer) set(b *book) {
-	n := &names{}
+	n := names{}
 	for _, r := range b.rounds {
 		n.rounds = append(n.rounds, term.CleanHandle(r.Name).String())
 	}
+	slices.Sort(n.rounds)
 	for _, handle := range b.people {
 		n.people = append(n.people, term.CleanHandle(handle).String())
 	}
-	c.now.Store(n)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.names = n
+}
+
+// hear is told who has said something.
+func (c *completer) hear(p engine.Person) {
+	who := term.CleanHandle(p.Name).String()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.spoken == nil || len(c.spoken) >= maxPeople && c.spoken[who] == 0 {
+		c.spoken = map[string]int{} // the order is a convenience, and begins anew
+	}
+	c.heard++
+	c.spoken[who] = c.heard
 }

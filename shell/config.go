@@ -39,7 +39,7 @@ func (p paths) state() string      { return filepath.Join(p.data, "state") }
 // maxConfig bounds config.toml: what is larger is some other file.
 const maxConfig = 1 << 20
 
-// keys are those of config.toml, and what each does with its value: the flag of that name, but for history.
+// keys are those of config.toml, and what each does with its value: the flag of that name, but for history and recall.
 type keys struct {
 	Handle   *string  `toml:"handle"`
 	Listen   []string `toml:"listen"`
@@ -50,10 +50,15 @@ type keys struct {
 	Log      *string  `toml:"log"`
 	LogLevel *string  `toml:"log_level"`
 	History  *int     `toml:"history"`
+	Recall   *bool    `toml:"recall"`
+	Notify   *string  `toml:"notify"`
+	Others   *string  `toml:"others"`
 }
 
 // keyNames lists the keys of config.toml.
-var keyNames = []string{"handle", "listen", "proxy", "round", "wait", "color", "log", "log_level", "history"}
+var keyNames = []string{
+	"handle", "listen", "proxy", "round", "wait", "color", "log", "log_level", "history", "recall", "notify", "others",
+}
 
 // readConfig fills in what the flags left open from a file that need not exist.
 func (o *Options) readConfig(file string) error {
@@ -120,6 +125,15 @@ func (o *Options) apply(k keys) error {
 				return err
 			}
 		}
+	}
+	if k.Recall != nil {
+		o.Forget = !*k.Recall
+	}
+	if err := o.setNotify(k.Notify); err != nil {
+		return err
+	}
+	if err := o.setOthers(k.Others); err != nil {
+		return err
 	}
 	if k.History != nil {
 		if *k.History < 0 || *k.History > maxHistory {

@@ -12,13 +12,16 @@ import (
 const (
 	gather  = 200 * time.Millisecond // deliveries that come together are told together
 	patient = 3 * time.Second        // until a message that waits with somebody online is told of
+
+	quoteCols = 40 // of such a message, to tell which
 )
 
-// deliveries follows the own messages that were shown as waiting, until somebody holds them. A message that left at once
-// is not in it: nobody needs to hear of it, and /pending tells.
+// deliveries follows the own messages that were shown as waiting, until somebody holds them. Of a message that was held
+// at once nobody needs to hear, and /pending tells.
 type deliveries struct {
 	waits map[engine.MessageID]bool   // shown as waiting
-	quiet map[engine.MessageID]bool   // may be signed any moment
+	quiet map[engine.MessageID]int    // may go on any moment; the number is that of its patience
+	last  int                         // of these numbers
 	news  map[engine.MessageID]heldBy // to be told of; nil if there are none
 	later later
 	tell  func(term.Text)
@@ -26,17 +29,22 @@ type deliveries struct {
 
 func newDeliveries(in later, tell func(term.Text)) *deliveries {
 	return &deliveries{
-		waits: map[engine.MessageID]bool{}, quiet: map[engine.MessageID]bool{}, later: in, tell: tell,
+		waits: map[engine.MessageID]bool{}, quiet: map[engine.MessageID]int{}, later: in, tell: tell,
 	}
 }
 
+// follows reports whether a message was told of, and nobody is known to hold it.
+func (d *deliveries) follows(id engine.MessageID) bool { return d.waits[id] || d.quiet[id] > 0 }
+
 type heldBy struct{ held, members int }
 
-// soon runs f in a while unless the message is signed before.
+// soon runs f in a while unless the message has gone on before.
 func (d *deliveries) soon(id engine.MessageID, f func()) {
-	d.quiet[id] = true
+	d.last++
+	mine := d.last
+	d.quiet[id] = mine
 	d.later(patient, func() {
-		if d.quiet[id] {
+		if d.quiet[id] == mine {
 			delete(d.quiet, id)
 			f()
 		}

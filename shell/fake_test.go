@@ -24,6 +24,7 @@ type fake struct {
 	messages   int
 	passphrase string
 	verified   map[engine.Fingerprint]bool
+	forked     string
 	held       bool // whoever is online acknowledges at once
 }
 
@@ -106,7 +107,7 @@ func (f *fake) Send(tag engine.Tag, text string, form engine.Form, auto bool) (e
 	m.Own, m.Form = true, form
 	if len(f.online) == 0 {
 		f.pending = append(f.pending, engine.Pending{Message: m, Kind: engine.KindMessage, State: engine.Waiting})
-		f.emit(engine.SentEvent{Message: m, State: engine.Waiting}, engine.WaitingEvent{Round: tag, Count: len(f.pending)})
+		f.emit(engine.SentEvent{Message: m, State: engine.Waiting}, engine.WaitingEvent{Round: tag, Count: f.waiting(tag)})
 		return m.ID, nil
 	}
 	m.Block[0] = byte(f.messages)
@@ -120,8 +121,27 @@ func (f *fake) Send(tag engine.Tag, text string, form engine.Form, auto bool) (e
 func (f *fake) message(tag engine.Tag, from, text string) engine.Message {
 	f.messages++
 	m := engine.Message{Round: tag, From: someone(from), Text: text, Written: time.Now(), Received: time.Now(), Live: true}
-	m.ID[15] = byte(f.messages)
+	m.ID[14], m.ID[15] = byte(f.messages>>8), byte(f.messages)
+	m.At = engine.Position{T: uint64(f.messages)}
 	return m
+}
+
+// waiting is how many messages wait in a round. Called with the lock.
+func (f *fake) waiting(tag engine.Tag) (n int) {
+	for _, p := range f.pending {
+		if p.Message.Round == tag && p.State == engine.Waiting {
+			n++
+		}
+	}
+	return n
+}
+
+// said has somebody say something that /history finds.
+func (f *fake) said(m engine.Message) {
+	f.mu.Lock()
+	f.history = append(f.history, m)
+	f.mu.Unlock()
+	f.emit(engine.MessageEvent{Message: m})
 }
 
 // deliver has somebody hold what was sent.
@@ -146,7 +166,10 @@ func (f *fake) comes(name string) {
 	for i, p := range f.pending {
 		if p.State == engine.Waiting {
 			f.pending[i].State = engine.Sent
-			f.emit(engine.SentEvent{Message: p.Message, State: engine.Sent}, engine.WaitingEvent{Round: p.Message.Round})
+			if p.Kind == engine.KindMessage {
+				f.emit(engine.SentEvent{Message: p.Message, State: engine.Sent})
+			}
+			f.emit(engine.WaitingEvent{Round: p.Message.Round})
 		}
 	}
 	f.deliver(1)
@@ -177,17 +200,19 @@ func (f *fake) Peers(engine.Tag) ([]engine.Peer, error) {
 func (f *fake) Members(engine.Tag) ([]engine.Member, error) {
 	bob := someone("bob")
 	bob.Verified = f.verified[bob.Fingerprint]
+	carol := someone("carol")
 	return []engine.Member{
 		{Person: someone("alice"), Own: true, Devices: make([]engine.Device, 1)},
 		{Person: bob, Online: true, Devices: make([]engine.Device, 2)},
-		{Person: someone("carol"), Devices: make([]engine.Device, 1), Seen: time.Now().Add(-time.Hour)},
+		{Person: carol, Forked: f.forked == carol.Name, Devices: make([]engine.Device, 1), Seen: time.Now().Add(-time.Hour)},
 	}, nil
 }
 
 func (f *fake) History(tag engine.Tag, _ engine.Position, n int) ([]engine.Message, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return slices.Clone(f.history[max(0, len(f.history)-n):]), nil
+	all := slices.DeleteFunc(slices.Clone(f.history), func(m engine.Message) bool { return m.Round != tag })
+	return all[max(0, len(all)-n):], nil
 }
 
 func (f *fake) Pending(tag engine.Tag) ([]engine.Pending, error) {

@@ -30,7 +30,10 @@ type Options struct {
 	Color        term.Mode
 	Log          string
 	LogLevel     string // "" for the usual one
-	History      int    // lines of history shown at the start
+	History      int    // lines shown of what one has read, on entering a round
+	Forget       bool   // the commands that were typed
+	Notify       notify
+	Others       others
 
 	help, version bool
 	given         []string // flags, by name: these win over config.toml
@@ -113,7 +116,7 @@ var flags = []flag{
 
 // Parse reads the arguments after the program's name. Its errors are for [Refuse].
 func Parse(args []string) (Options, error) {
-	o := Options{Wait: 10 * time.Second, History: 20}
+	o := Options{Wait: 10 * time.Second, History: 20, Notify: notifyBell, Others: othersCount}
 	for len(args) > 0 {
 		name, value, hasValue := strings.Cut(args[0], "=")
 		if !strings.HasPrefix(name, "-") || name == "-" || name == "--" {

@@ -27,6 +27,7 @@ type input struct {
 // What an input says instead of a line.
 var (
 	errEnd       = errors.New("end of input")
+	errLeave     = errors.New("ctrl-d")
 	errInterrupt = errors.New("ctrl-c")
 )
 
@@ -65,6 +66,8 @@ func readEditor(e line.Editor, give func(input) bool) {
 		switch {
 		case errors.Is(err, line.ErrInterrupt):
 			in.err = errInterrupt
+		case errors.Is(err, line.ErrEnd):
+			in.err = errLeave
 		case err != nil:
 			in.err = errEnd
 		case strings.TrimSpace(text) == "":

@@ -270,6 +270,10 @@ func (s *stream) fail(r report) { s.write(errorJSON{of("error"), r.text, r.hint,
 
 func (s *stream) notice(t term.Text) { s.write(noticeJSON{of("notice"), t.String()}) }
 
+func (s *stream) warn(t term.Text) { s.notice(t) }
+
 func (s *stream) echo(term.Text, string) {}
+func (s *stream) entered(visit)          {}
+func (s *stream) changed()               {}
 func (s *stream) clear()                 {}
 func (s *stream) close()                 {}

@@ -13,6 +13,7 @@ const farewell = time.Second
 // leaving is a shell on its way out, which waits until somebody holds every own message.
 type leaving struct {
 	until time.Time
+	ask   bool // a person for whom messages wait stays until they say so again
 	busy  bool // asking the engine
 	again bool // something has changed meanwhile
 }
@@ -24,8 +25,8 @@ func waitFor(n int) term.Text {
 	return term.Sprintf("%d messages wait", n)
 }
 
-// leave ends the shell as soon as nothing of its own waits, or after a while.
-func (s *Shell) leave() {
+// leave ends the shell as soon as nothing of its own waits, or after a while. With ask set, it tells of what waits and stays.
+func (s *Shell) leave(ask bool) {
 	if s.leaving != nil {
 		return
 	}
@@ -33,7 +34,7 @@ func (s *Shell) leave() {
 	if s.person {
 		wait = farewell
 	}
-	s.leaving = &leaving{until: time.Now().Add(wait)}
+	s.leaving = &leaving{until: time.Now().Add(wait), ask: ask}
 	if wait > 0 {
 		s.later(wait, s.leaveIfHeld)
 	}
@@ -51,7 +52,7 @@ func (s *Shell) leaveIfHeld() {
 		return
 	}
 	l.busy, l.again = true, false
-	go func() {
+	s.spawn(func() {
 		var pending []engine.Pending
 		rounds, _ := s.engine.Rounds()
 		for _, r := range rounds {
@@ -62,7 +63,7 @@ func (s *Shell) leaveIfHeld() {
 			l.busy = false
 			s.leaveWith(pending)
 		})
-	}()
+	})
 }
 
 // leaveWith ends the shell if it need not wait any longer for what is pending.
@@ -76,6 +77,10 @@ func (s *Shell) leaveWith(pending []engine.Pending) {
 		if s.leaving.again {
 			s.leaveIfHeld()
 		}
+		return
+	case len(pending) > 0 && s.leaving.ask:
+		s.leaving, s.warned = nil, true
+		s.view.notice(term.Sprintf("%s for somebody; ctrl-d again leaves all the same", waitFor(len(pending))))
 		return
 	case len(pending) > 0:
 		s.view.notice(term.Sprintf("%s for somebody: kept, and sent when opentalk runs again", waitFor(len(pending))))

@@ -16,8 +16,9 @@ const (
 
 // look turns what the engine tells into text for a person. It holds nothing that changes.
 type look struct {
-	zone *time.Location
-	log  string // where the log is, for /status
+	zone    *time.Location
+	log     string // where the log is, for /status
+	mention bool   // messages are for this person in particular
 }
 
 func dim(t term.Text) term.Text { return term.Style{Dim: true}.Apply(t) }
@@ -85,6 +86,9 @@ func (l look) messageIn(round string, m engine.Message, note term.Text) term.Tex
 		stamp = term.Sprintf("%s [%s]", stamp, round)
 	}
 	who := l.person(m.From)
+	if l.mention {
+		who = term.Style{Bold: true, Reverse: true}.Apply(who)
+	}
 	head, text := term.Sprintf(" %s: ", who), body(m.Text)
 	switch {
 	case m.Problem != "":

@@ -23,7 +23,7 @@ func (s *Shell) loop(signals <-chan os.Signal) {
 	s.start()
 	switch {
 	case s.person:
-		go readEditor(s.editor, give)
+		s.spawn(func() { readEditor(s.editor, give) })
 	case !s.opts.Headless:
 		go readPipe(s.streams.In, give)
 	}
@@ -65,32 +65,55 @@ func (s *Shell) post(f func()) {
 // later has f run on the loop after a while.
 func (s *Shell) later(d time.Duration, f func()) { time.AfterFunc(d, func() { s.post(f) }) }
 
-// start asks the engine for what there is to tell first. Lines and events wait until it is told.
-func (s *Shell) start() {
-	s.starting, s.busy = true, true
-	last := readState(s.paths.state()).Round
-	go func() {
-		o, err := s.open(last)
+// hold runs ask beside the loop, and then what it returns on the loop. Lines and events wait meanwhile.
+func (s *Shell) hold(ask func() (func(), error)) {
+	s.held, s.busy = true, true
+	s.spawn(func() {
+		then, err := ask()
 		s.post(func() {
-			s.starting, s.busy = false, false
+			s.held, s.busy = false, false
 			if err != nil {
 				s.fail(err, 0)
-				s.end(statusFailed)
-				return
+			} else {
+				then()
 			}
-			s.opened(o)
+			s.release()
 		})
-	}()
+	})
 }
 
-func (s *Shell) open(last string) (opening, error) {
-	o := opening{self: s.engine.Self()}
+// release lets the events go on that were kept.
+func (s *Shell) release() {
+	for !s.held && len(s.kept) > 0 {
+		ev := s.kept[0]
+		s.kept = s.kept[1:]
+		s.event(ev)
+	}
+}
+
+// start asks the engine for what there is to tell first.
+func (s *Shell) start() {
+	kept := readState(s.paths.state())
+	s.hold(func() (func(), error) {
+		o, err := s.open(kept)
+		if err != nil {
+			return func() {
+				s.fail(err, 0)
+				s.end(statusFailed)
+			}, nil
+		}
+		return func() { s.opened(o) }, nil
+	})
+}
+
+func (s *Shell) open(kept state) (opening, error) {
+	o := opening{self: s.engine.Self(), members: map[engine.Tag][]engine.Member{}, kept: kept}
 	var err error
 	if o.rounds, err = s.engine.Rounds(); err != nil {
 		return o, err
 	}
 	for i, r := range o.rounds {
-		if o.current == nil || r.Tag.String() == last {
+		if o.current == nil || r.Tag.String() == kept.Round {
 			o.current = &o.rounds[i]
 		}
 		pending, err := s.engine.Pending(r.Tag)
@@ -106,32 +129,47 @@ func (s *Shell) open(last string) (opening, error) {
 		}
 		o.current = &r
 	}
-	if s.person && o.current != nil && s.opts.History > 0 {
-		o.history, err = s.engine.History(o.current.Tag, engine.Position{}, s.opts.History)
+	if s.person {
+		err = s.openFor(&o)
 	}
 	return o, err
 }
 
-func (s *Shell) opened(o opening) {
-	s.book.self = o.self
-	s.book.looks[term.Skeleton(o.self.Handle)] = o.self.Fingerprint
+// openFor adds what only a person is shown: who is where, and what was missed.
+func (s *Shell) openFor(o *opening) (err error) {
 	for _, r := range o.rounds {
-		s.book.rounds[r.Tag] = r
+		if o.members[r.Tag], err = s.engine.Members(r.Tag); err != nil {
+			return err
+		}
+		read, ok := o.kept.Read[r.Tag.String()]
+		if !ok || r.Tag == o.current.Tag {
+			continue
+		}
+		all, err := s.engine.History(r.Tag, engine.Position{}, maxUnread)
+		if err != nil {
+			return err
+		}
+		_, missed, _ := place{read: read}.unread(all, 0)
+		o.missed = append(o.missed, missed...)
 	}
+	return nil
+}
+
+func (s *Shell) opened(o opening) {
+	s.book.open(o)
+	s.view.ready(o)
 	if o.current != nil {
 		s.enter(*o.current)
 	}
-	s.view.ready(o)
-	for _, ev := range s.kept {
-		s.event(ev)
-	}
-	s.kept = nil
 	s.complete.set(s.book)
 }
 
+// maxDrain bounds the events that one end of a command takes, so that lines have their turn however much comes.
+const maxDrain = 1000
+
 // drain takes the events that are there already, so that what a command brought about is told before its end.
 func (s *Shell) drain() {
-	for {
+	for range maxDrain {
 		select {
 		case ev, ok := <-s.engine.Events():
 			if !ok {
@@ -145,18 +183,21 @@ func (s *Shell) drain() {
 }
 
 func (s *Shell) event(ev engine.Event) {
-	if s.starting {
+	if s.held {
 		s.kept = append(s.kept, ev)
 		return
 	}
 	warning := s.book.note(ev)
 	s.view.event(ev)
 	if !warning.Empty() {
-		s.view.notice(warning)
+		s.view.warn(warning)
 	}
+	s.view.changed()
 	switch ev := ev.(type) {
 	case engine.SentEvent, engine.DeliveryEvent, engine.WaitingEvent:
 		s.leaveIfHeld()
+	case engine.MessageEvent:
+		s.complete.hear(ev.Message.From)
 	case engine.RoundEvent, engine.MemberEvent, engine.PeerEvent:
 		s.complete.set(s.book)
 	case engine.ErrorEvent:
@@ -183,14 +224,52 @@ func (s *Shell) end(status int) { s.ended, s.status = true, status }
 
 func (s *Shell) fail(err error, line int) { s.view.fail(newReport(err, line)) }
 
-// enter makes a round the one that lines go to, and remembers it.
+// enter makes a round the one that lines go to, remembers it, and shows a person what was said there.
 func (s *Shell) enter(r engine.Round) {
 	s.book.rounds[r.Tag] = r
 	s.book.current, s.book.inRound = r.Tag, true
-	if s.editor != nil {
-		s.editor.SetPrompt(s.prompt())
+	s.remember()
+	s.view.changed()
+	if !s.person {
+		return
 	}
-	if err := (state{Round: r.Tag.String()}).write(s.paths.state()); err != nil {
+	was := *s.book.place(r.Tag)
+	s.hold(func() (func(), error) {
+		v, err := s.visit(r, was)
+		return func() {
+			*s.book.place(r.Tag) = place{read: v.newest}
+			s.book.meet(r.Tag, v.members)
+			s.view.entered(v)
+			s.view.changed()
+		}, err
+	})
+}
+
+// visit asks for what there is to show of a round.
+func (s *Shell) visit(r engine.Round, was place) (visit, error) {
+	v := visit{round: r}
+	all, err := s.engine.History(r.Tag, engine.Position{}, max(maxUnread, s.opts.History))
+	if err != nil {
+		return v, err
+	}
+	v.newest = was.read
+	if len(all) > 0 {
+		v.newest = all[len(all)-1].At
+	}
+	v.seen, v.unread, v.more = was.unread(all, s.opts.History)
+	if v.members, err = s.engine.Members(r.Tag); err != nil {
+		return v, err
+	}
+	v.pending, err = s.engine.Pending(r.Tag)
+	return v, err
+}
+
+// remember keeps for the next start where one is, and how far one has read.
+func (s *Shell) remember() {
+	if !s.book.inRound {
+		return
+	}
+	if err := (state{Round: s.book.current.String(), Read: s.book.positions()}).write(s.paths.state()); err != nil {
 		s.log.Warn("remembering the round", "err", err)
 	}
 }

@@ -20,7 +20,9 @@ func (s *Shell) runQueue() {
 		s.queue = s.queue[1:]
 		switch {
 		case errors.Is(in.err, errEnd):
-			s.leave()
+			s.leave(false)
+		case errors.Is(in.err, errLeave):
+			s.leave(!s.warned)
 		case errors.Is(in.err, errInterrupt):
 			s.interrupt()
 		default:
@@ -31,10 +33,12 @@ func (s *Shell) runQueue() {
 
 // run begins a line.
 func (s *Shell) run(in input) {
-	s.lines = max(s.lines, in.number)
-	s.view.echo(s.prompt(), in.text)
+	s.lines, s.warned = max(s.lines, in.number), false
 	c := &call{Engine: s.engine, line: in.number, look: s.look, asked: in.asked, passphrase: in.passphrase}
 	c.round, c.inRound = s.book.round()
+	if c.typed = in.text; !says(in.text) {
+		s.echo(c)
+	}
 	err := in.err
 	if err == nil && !utf8.ValidString(in.text) {
 		err = faultf(engine.ErrNotText, "the line is not valid UTF-8")
@@ -54,7 +58,7 @@ func (s *Shell) run(in input) {
 	} else {
 		s.busy = true
 	}
-	go func() {
+	s.spawn(func() {
 		err := c.command.run(c)
 		s.post(func() {
 			cancel()
@@ -65,12 +69,27 @@ func (s *Shell) run(in input) {
 			}
 			s.ran(c, err)
 		})
-	}()
+	})
+}
+
+// says reports whether a line, once it is done, is on the screen as a message.
+func says(text string) bool {
+	c, _, err := parse(text)
+	return err == nil && (c.name == "send" || c.name == "me")
+}
+
+// echo puts a line that was typed on the screen, once.
+func (s *Shell) echo(c *call) {
+	if c.typed != "" {
+		s.view.echo(s.book.label(), c.typed)
+	}
+	c.typed = ""
 }
 
 // ran is the end of a line.
 func (s *Shell) ran(c *call, err error) {
 	if err != nil {
+		s.echo(c)
 		s.failed = true
 		s.fail(err, c.line)
 		return

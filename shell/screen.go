@@ -8,16 +8,25 @@ import (
 )
 
 // screen tells people. Text of others goes through package term, here as everywhere.
+//
+// Where nobody types it is a plain record: all that happens in every round, in the order in which it comes. For a person it
+// shows the current round, and counts what the others hold (unread.go), gathers who comes and goes (moves.go), and leaves out
+// what nobody could read (crowd.go).
 type screen struct {
 	paper  paper
 	look   look
 	book   *book
 	days   *days
 	own    *deliveries
-	prompt bool // a person types: lines are shown again, and a start shows where things were left
-	lines  bool // errors tell the number of their line
+	crowd  *crowd
+	moves  *moves
+	prompt bool   // a person types: lines are shown again, and a start shows where things were left
+	lines  bool   // errors tell the number of their line
+	inline bool   // what others say elsewhere is shown, too
+	notify notify // how a mention draws attention
 
-	shown   map[engine.MessageID]bool // by the start: not again
+	shown   map[engine.MessageID]bool // on entering the round: not again
+	marked  bool                      // the line above what is unread is there since the round was entered
 	fetched map[engine.Tag]time.Time  // when catching up was last told of
 	before  map[engine.Tag]bool       // rounds from before this session
 }
@@ -28,12 +37,14 @@ func newScreen(l look, b *book, p paper, in later) *screen {
 		fetched: map[engine.Tag]time.Time{}, before: map[engine.Tag]bool{},
 	}
 	s.own = newDeliveries(in, func(t term.Text) { s.paper.print(dim(t)) })
+	s.crowd = newCrowd(in, func(t term.Text) { s.paper.print(dim(t)) })
+	s.moves = newMoves(in, func(r row, m *move) { s.tell("", m.text(r)) })
 	return s
 }
 
 func (s *screen) progress(what string) { s.paper.complain(dim(term.Sprintf("%s…", what))) }
 
-// ready shows where things were left, or what to do first.
+// ready tells what to do first.
 func (s *screen) ready(o opening) {
 	for _, p := range o.pending {
 		s.own.waits[p.Message.ID] = true
@@ -41,30 +52,61 @@ func (s *screen) ready(o opening) {
 	for _, r := range o.rounds {
 		s.before[r.Tag] = true
 	}
-	if !s.prompt {
-		return
-	}
-	if len(o.rounds) == 0 {
+	if s.prompt && len(o.rounds) == 0 {
 		s.paper.print(term.Literal("/new NAME     begins a round; /invite then prints what lets others in"))
 		s.paper.print(term.Literal("/join INVITE  enters the round of whoever gave you the invite"))
 		s.paper.print(term.Literal("/help         lists every command"))
-		return
 	}
-	for _, m := range o.history {
-		s.shown[m.ID] = true
-		s.message(m, term.Text{})
+}
+
+// entered shows where a round was left, and what has come since.
+func (s *screen) entered(v visit) {
+	s.moves.flush()
+	s.crowd.flush()
+	title := term.CleanHandle(v.round.Name)
+	if v.round.Topic != "" {
+		title = term.Sprintf("%s: %s", title, v.round.Topic)
 	}
-	for _, p := range o.pending {
-		if p.State == engine.Waiting && p.Kind == engine.KindMessage && o.current != nil && p.Message.Round == o.current.Tag {
+	s.paper.print(dim(term.Sprintf("== %s ==", title)))
+	was := s.shown
+	s.shown, s.marked = map[engine.MessageID]bool{}, len(v.unread) > 0
+	show := func(m engine.Message) {
+		if s.shown[m.ID] = true; !was[m.ID] || m.Problem != "" { // what cannot be read has no id
+			s.message(m, term.Text{})
+		}
+	}
+	for _, m := range v.seen {
+		show(m)
+	}
+	if s.marked {
+		s.paper.print(unreadLine(v))
+	}
+	for _, m := range v.unread {
+		show(m)
+	}
+	for _, p := range v.pending {
+		if p.State == engine.Waiting && p.Kind == engine.KindMessage {
 			s.message(p.Message, dim(term.Literal("  (waiting)")))
 		}
 	}
 }
 
+// unreadLine is the line between what one has seen and what not.
+func unreadLine(v visit) term.Text {
+	if v.more {
+		return marker(term.Sprintf("more than %d unread: /history shows those before", len(v.unread)))
+	}
+	return marker(term.Sprintf("%d unread", len(v.unread)))
+}
+
+func marker(t term.Text) term.Text { return term.Style{Bold: true}.Apply(term.Sprintf("-- %s --", t)) }
+
 func (s *screen) event(ev engine.Event) {
 	switch ev := ev.(type) {
 	case engine.MessageEvent:
-		if !s.shown[ev.Message.ID] || ev.Message.Problem != "" {
+		if s.prompt {
+			s.said(ev.Message)
+		} else {
 			s.message(ev.Message, term.Text{})
 		}
 	case engine.SentEvent:
@@ -78,90 +120,153 @@ func (s *screen) event(ev engine.Event) {
 	case engine.ProgressEvent:
 		s.caughtUp(ev)
 	case engine.NoticeEvent:
-		s.notice(term.CleanLine(redact(ev.Text)))
+		s.news(term.CleanLine(redact(ev.Text)))
 	case engine.ErrorEvent:
 		s.fail(newReport(ev.Err, 0))
 	}
 }
 
+// said shows a person what was said, or counts it.
+func (s *screen) said(m engine.Message) {
+	mention, here := s.book.mentions(m), s.book.here(m.Round)
+	switch {
+	case s.shown[m.ID] && m.Problem == "":
+		return
+	case here:
+		s.book.read(m)
+	default:
+		s.book.missed(m, mention)
+	}
+	if !here && !mention && !s.inline || !s.crowd.room(m, s.look.person(m.From), mention) {
+		return
+	}
+	if mention && m.Live {
+		s.ring(m)
+	}
+	if here && (m.Provisional || m.Round != s.book.current) { // of a round that is being joined: entering it finds it again
+		s.shown[m.ID] = true
+	}
+	s.moves.before(m.From.Fingerprint)
+	if here && !m.Live && !m.Late && !s.marked && s.before[m.Round] {
+		s.marked = true
+		s.paper.print(marker(term.Literal("while you were away")))
+	}
+	s.message(m, term.Text{})
+}
+
+// ring draws attention to a mention, in the way that the person has chosen.
+func (s *screen) ring(m engine.Message) {
+	switch s.notify {
+	case notifyBell:
+		s.paper.ring(term.Text{})
+	case notifyOSC9:
+		s.paper.ring(term.Sprintf("%s: %s: %s", s.book.name(m.Round), s.look.person(m.From), m.Text))
+	}
+}
+
+// message shows a message, of whichever round.
 func (s *screen) message(m engine.Message, note term.Text) {
 	for _, t := range s.days.before(m) {
 		s.paper.print(t)
 	}
-	s.paper.print(s.look.messageIn(s.elsewhere(m.Round), m, note))
+	l := s.look
+	l.mention = s.prompt && s.book.mentions(m)
+	if s.book.forked[m.From.Fingerprint] {
+		note = term.Concat(note, dim(term.Literal("  (has written two histories)")))
+	}
+	s.paper.print(l.messageIn(s.elsewhere(m.Round), m, note))
 }
 
 // elsewhere is the name of a round if it is not the current one, nor the one being joined, which has no name yet.
 func (s *screen) elsewhere(tag engine.Tag) string {
-	if s.book.inRound && tag == s.book.current {
+	if s.book.here(tag) {
 		return ""
 	}
 	return s.book.rounds[tag].Name
 }
 
-// sent tells of an own message that does not leave at once. One that does is on the screen already.
+// sent tells of an own message. A person sees each as soon as there is one; a pipe has its own lines already, and is told of
+// those that do not leave at once.
 func (s *screen) sent(ev engine.SentEvent) {
-	id := ev.Message.ID
-	switch ev.State {
-	case engine.Failed:
-		s.own.drop(id)
-		s.message(ev.Message, stateNote(engine.Failed))
-	case engine.Sent:
-		s.own.signed(id)
-	case engine.Waiting:
-		if len(s.book.online[ev.Message.Round]) == 0 {
-			s.own.waits[id] = true
-			s.message(ev.Message, stateNote(engine.Waiting))
-			return
-		}
-		// Somebody is there and tells what we lack; only then may we write. It takes a moment.
-		s.own.soon(id, func() {
-			s.own.waits[id] = true
-			s.message(ev.Message, dim(term.Literal("  (waiting)")))
-		})
+	m, alone := ev.Message, len(s.book.online[ev.Message.Round]) == 0
+	seen := s.own.follows(m.ID) || !s.prompt
+	switch {
+	case ev.State == engine.Failed:
+		s.own.drop(m.ID)
+		s.message(m, stateNote(engine.Failed))
+		return
+	case ev.State == engine.Waiting && alone:
+		s.own.waits[m.ID] = true
+		s.message(m, stateNote(engine.Waiting))
+		return
+	case !seen:
+		s.message(m, term.Text{})
 	}
+	switch {
+	case ev.State == engine.Waiting: // somebody is there and tells what we lack; only then may we write. It takes a moment
+		s.own.soon(m.ID, func() { s.waits(m, term.Literal("waiting")) })
+	case s.own.waits[m.ID] || !s.prompt:
+		s.own.signed(m.ID)
+	default:
+		s.own.soon(m.ID, func() { s.waits(m, term.Literal("sent, held by nobody yet")) })
+	}
+}
+
+// waits tells of an own message that has not come far for a while.
+func (s *screen) waits(m engine.Message, how term.Text) {
+	s.own.waits[m.ID] = true
+	if !s.prompt {
+		s.message(m, dim(term.Sprintf("  (%s)", how)))
+		return
+	}
+	s.paper.print(dim(term.Sprintf("(%s: %s)", how, term.CleanLine(m.Text).Truncate(quoteCols))))
 }
 
 func (s *screen) member(ev engine.MemberEvent) {
 	if ev.Person.Fingerprint == s.book.self.Fingerprint || !ev.Live && !s.before[ev.Round] {
 		return // who was there before is no news to a newcomer
 	}
-	who, what := ev.Person, term.Literal("joined")
-	switch ev.Change {
-	case engine.Left:
-		what = term.Literal("left")
-	case engine.Renamed:
-		who.Name = ev.Was
-		what = term.Sprintf("is now %s", term.CleanHandle(ev.Person.Name))
+	r := row{ev.Change, ev.Live}
+	name := s.look.person(ev.Person)
+	if ev.Change == engine.Renamed {
+		was := ev.Person
+		was.Name = ev.Was
+		name = term.Sprintf("%s is now %s", s.look.person(was), name)
 	}
-	s.tell(ev.Round, who, what, ev.Live)
+	switch here := s.elsewhere(ev.Round); {
+	case !s.prompt || s.inline && here != "":
+		s.tell(here, (&move{1, []term.Text{name}}).text(r))
+	case here == "":
+		s.moves.add(r, ev.Person.Fingerprint, name)
+	}
 }
 
 // topic tells of a new topic, but not of those that a newcomer finds.
 func (s *screen) topic(ev engine.TopicEvent) {
-	if !ev.Live && !s.before[ev.Round] {
-		return
+	where := s.elsewhere(ev.Round)
+	if !ev.Live && !s.before[ev.Round] || s.prompt && where != "" && !s.inline {
+		return // entering the round tells it
 	}
 	what := term.Sprintf("set the topic: %s", ev.Topic)
 	if ev.Topic == "" {
 		what = term.Literal("took the topic away")
 	}
-	s.tell(ev.Round, ev.By, what, ev.Live)
+	if !ev.Live {
+		what = term.Concat(what, term.Literal(" while you were away"))
+	}
+	s.tell(where, term.Sprintf("%s %s", s.look.person(ev.By), what))
 }
 
 // tell tells what somebody has done besides saying something.
-func (s *screen) tell(round engine.Tag, who engine.Person, what term.Text, live bool) {
-	if !live {
-		what = term.Concat(what, term.Literal(" while you were away"))
-	}
+func (s *screen) tell(round string, what term.Text) {
 	for _, t := range s.days.turn(time.Now()) {
 		s.paper.print(t)
 	}
 	where := term.Text{}
-	if name := s.elsewhere(round); name != "" {
-		where = term.Sprintf(" [%s]", name)
+	if round != "" {
+		where = term.Sprintf(" [%s]", round)
 	}
-	s.paper.print(term.Sprintf("%s%s %s %s", dim(s.look.clock(time.Now())), where, s.look.person(who), what))
+	s.paper.print(term.Sprintf("%s%s %s", dim(s.look.clock(time.Now())), where, what))
 }
 
 // caughtUp tells of long catching up, every few seconds.
@@ -187,7 +292,7 @@ func (s *screen) caughtUp(ev engine.ProgressEvent) {
 // echo puts what was typed where the conversation is read, without the secret that it may hold.
 func (s *screen) echo(prompt term.Text, line string) {
 	if s.prompt {
-		s.paper.print(term.Concat(prompt, body(redact(line))))
+		s.paper.print(dim(term.Concat(prompt, body(redact(line)))))
 	}
 }
 
@@ -211,13 +316,33 @@ func (s *screen) fail(r report) {
 	}
 }
 
-func (s *screen) notice(t term.Text) {
+// news is what a person is to know, apart from the conversation.
+func (s *screen) news(t term.Text) {
 	if s.prompt {
-		s.paper.print(dim(t))
+		s.paper.print(t)
 	} else {
 		s.paper.complain(t)
 	}
 }
 
+func (s *screen) notice(t term.Text) { s.news(dim(t)) }
+
+// warn is a notice that is not to be overlooked.
+func (s *screen) warn(t term.Text) {
+	s.news(term.Concat(term.Style{Bold: true, Reverse: true}.Apply(term.Literal("warning:")), term.Literal(" "), t))
+}
+
+func (s *screen) changed() {
+	if s.prompt {
+		s.paper.setPrompt(s.book.prompt())
+	}
+}
+
 func (s *screen) clear() { s.paper.clear() }
-func (s *screen) close() { s.own.flush() }
+
+func (s *screen) close() {
+	s.moves.flush()
+	s.crowd.flush()
+	s.own.flush()
+	s.paper.flush()
+}

@@ -25,6 +25,10 @@ var update = goflag.Bool("update", false, "rewrite what the scripts expect to wh
 
 func TestMain(m *testing.M) {
 	time.Local = time.UTC
+	if home := os.Getenv(panics); home != "" {
+		panickingProgram(home)
+		return
+	}
 	os.Exit(m.Run())
 }
 
@@ -45,8 +49,13 @@ func TestMain(m *testing.M) {
 //	joins KIND           what becomes of the next /join: refused, wrong-round, hangs; it works if this is left out
 //	comes, goes NAME     online and offline
 //	slow                 whoever is online acknowledges nothing from now on
-//	says, does, late, old NAME TEXT   a message; "…" holds Go escapes
-//	joined, renamed, stranger NAME    a change among the members; a stranger joined while this device was away
+//	says, does, late, old, ahead, early NAME TEXT   a message; "…" holds Go escapes
+//	joined, parted, renamed, stranger NAME   a change among the members; a stranger joined while this device was away
+//	in NAME              the round in which things happen from now on; the first if this is left out
+//	flood NAME N         N messages, all at once
+//	bells N, notices TEXT   how often the bell has rung, and the last notification
+//	quits                the end of input and of the shell; "start" begins another in the same home
+//	forks NAME           has written two histories
 //	fails                everything that is sent from now on
 //	progress DONE TOTAL
 //	notice TEXT
@@ -95,6 +104,8 @@ type session struct {
 	status  chan int
 	seen    int // of what the editor shows
 	shell   *Shell
+	started bool
+	round   engine.Tag // in which things happen; zero for the first
 }
 
 // buffer is a bytes.Buffer for several goroutines.
@@ -151,18 +162,22 @@ func (s *session) start() {
 		return
 	}
 	s.engine.emit(roundEvents(s.engine.rounds)...)
+	defer synctest.Wait()
 	go func() {
 		s.status <- s.shell.Run(s.engine, s.signals)
 		s.shell.Close()
 	}()
+	if s.started {
+		return
+	}
+	s.started = true
 	s.t.Cleanup(func() {
-		pipe.Close()
+		s.pipe.Close()
 		s.signals <- syscall.SIGTERM
 		synctest.Wait()
 		close(s.engine.events)
 		synctest.Wait()
 	})
-	synctest.Wait()
 }
 
 func roundEvents(rounds []engine.Round) (evs []engine.Event) {
@@ -266,6 +281,21 @@ func (s *session) do(at int, l string) {
 		if synctest.Wait(); strings.TrimSpace(s.editor.Prompt()) != rest {
 			s.t.Errorf("line %d: prompt is %q, want %q", at, s.editor.Prompt(), rest)
 		}
+	case "bells":
+		if got := fmt.Sprint(s.editor.Bells()); got != rest {
+			s.t.Errorf("line %d: the bell has rung %s times, want %s", at, got, rest)
+		}
+	case "notices":
+		if all := s.editor.Notices(); len(all) == 0 || all[len(all)-1] != rest {
+			s.t.Errorf("line %d: notified of %q, want %q last", at, all, rest)
+		}
+	case "quits":
+		s.editor.End()
+		synctest.Wait()
+		s.exit(at, "0")
+		close(s.engine.events)
+		s.engine.events = make(chan engine.Event, cap(s.engine.events))
+		s.editor, s.seen = linetest.New(), 0
 	case "exit":
 		s.exit(at, rest)
 	default:
@@ -309,8 +339,8 @@ func (s *session) happens(verb, rest string) bool {
 	f := s.engine
 	name, text, _ := strings.Cut(rest, " ")
 	name, text = unquote(name), unquote(text)
-	var round engine.Tag
-	if len(f.rounds) > 0 {
+	round := s.round
+	if len(f.rounds) > 0 && round == (engine.Tag{}) {
 		round = f.rounds[0].Tag
 	}
 	m := f.message(round, name, text)
@@ -329,20 +359,41 @@ func (s *session) happens(verb, rest string) bool {
 		f.goes(name)
 	case "slow":
 		f.held = false
+	case "forks":
+		f.forked = name
 	case "fails":
 		f.broken = fmt.Errorf("%w: no space left", engine.ErrReadOnly)
 	case "says":
-		f.emit(engine.MessageEvent{Message: m})
+		f.said(m)
+	case "flood":
+		n, _ := strconv.Atoi(text)
+		for i := range n {
+			f.said(f.message(round, name, fmt.Sprintf("line %d", i+1)))
+			if i%500 == 499 {
+				synctest.Wait()
+			}
+		}
+	case "in":
+		s.round = tagOf(rest)
 	case "does":
 		m.Form = engine.Action
 		f.emit(engine.MessageEvent{Message: m})
 	case "late":
 		m.Late, m.Live, m.Written = true, false, m.Written.Add(-2*time.Hour)
 		f.emit(engine.MessageEvent{Message: m})
+	case "ahead":
+		m.Held = true
+		f.emit(engine.MessageEvent{Message: m})
+	case "early":
+		m.Live, m.Provisional = false, true
+		f.emit(engine.MessageEvent{Message: m})
 	case "old":
 		m.Live = false
 		f.emit(engine.MessageEvent{Message: m})
 	case "joined":
+		f.emit(change)
+	case "parted":
+		change.Change = engine.Left
 		f.emit(change)
 	case "renamed":
 		change.Change, change.Was = engine.Renamed, text

@@ -78,7 +78,7 @@ type Shell struct {
 	cancel   context.CancelFunc
 	complete completer
 
-	starting bool           // events are kept until the start is on the screen
+	held     bool           // events are kept until the start, or the round that is entered, is on the screen
 	kept     []engine.Event // meanwhile
 	queue    []input        // lines that are to be run
 	busy     bool           // with a line that others wait for
@@ -87,6 +87,7 @@ type Shell struct {
 	failed   bool      // one of them did
 	lastStop time.Time // when Ctrl-C was pressed last
 	leaving  *leaving
+	warned   bool // that messages wait: the next Ctrl-D leaves
 	ended    bool
 	status   int
 }
@@ -125,6 +126,7 @@ func (s *Shell) newView() view {
 		columns: s.streams.Columns,
 	}, s.later)
 	v.prompt, v.lines = s.person, !s.person
+	v.inline, v.notify = s.opts.Others == othersInline, s.opts.Notify
 	return v
 }
 
@@ -175,6 +177,22 @@ func (s *Shell) Close() {
 	s.logFile.Close()
 }
 
+// spawn runs f on a goroutine of its own. If it panics, which ends the program, the terminal is given back before.
+func (s *Shell) spawn(f func()) {
+	go func() {
+		defer s.giveBack()
+		f()
+	}()
+}
+
+// giveBack is to be deferred. A panic of main's own goroutine is seen to by its call of Close.
+func (s *Shell) giveBack() {
+	if p := recover(); p != nil {
+		s.Close()
+		panic(p)
+	}
+}
+
 // Run runs the shell until the input ends, /quit, or a signal, and returns the exit status. Afterwards the engine's events are
 // thrown away, so that it can be closed.
 func (s *Shell) Run(eng Engine, signals <-chan os.Signal) int {
@@ -197,6 +215,7 @@ func (s *Shell) Run(eng Engine, signals <-chan os.Signal) int {
 	}
 	s.loop(signals)
 	s.view.close()
+	s.remember()
 	if s.out.err != nil {
 		r := newReport(faultf(errOutput, "writing output: %v", s.out.err), 0)
 		(&output{to: s.streams.Err}).write("error: " + term.CleanLine(r.text).String() + "\n")
@@ -207,7 +226,10 @@ func (s *Shell) Run(eng Engine, signals <-chan os.Signal) int {
 
 func (s *Shell) openEditor() error {
 	cfg := line.Config{
-		Prompt: s.prompt(), Profile: s.opts.profile(true), History: s.paths.history(), Keep: keep, Complete: s.complete.find,
+		Prompt: s.book.prompt(), Profile: s.opts.profile(true), History: s.paths.history(), Keep: keep, Complete: s.complete.find,
+	}
+	if s.opts.Forget {
+		cfg.History = ""
 	}
 	editor, err := s.streams.Edit(cfg)
 	if err != nil {
@@ -219,15 +241,6 @@ func (s *Shell) openEditor() error {
 		return err
 	}
 	s.editor = editor
-	s.view.(*screen).paper = sheet{editor}
+	s.view.(*screen).paper = &sheet{editor: editor, later: s.later, shown: s.book.prompt().String()}
 	return nil
-}
-
-// prompt names the round that lines go to.
-func (s *Shell) prompt() term.Text {
-	round, ok := s.book.round()
-	if !ok {
-		return term.Literal("> ")
-	}
-	return term.Sprintf("%s> ", term.CleanHandle(round.Name))
 }

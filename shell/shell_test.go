@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -148,7 +149,7 @@ func TestPromptIsSafe(t *testing.T) {
 	s := &Shell{book: newBook()}
 	s.book.rounds[engine.Tag{}] = engine.Round{Name: hostile}
 	s.book.inRound = true
-	for _, r := range term.NewProfile(term.Always, true, os.Getenv).Render(s.prompt()) {
+	for _, r := range term.NewProfile(term.Always, true, os.Getenv).Render(s.book.prompt()) {
 		if !unicode.IsPrint(r) {
 			t.Fatalf("%q is in the prompt", r)
 		}
@@ -320,12 +321,24 @@ type broken struct{}
 func (broken) Write([]byte) (int, error) { return 0, errors.New("pipe is gone") }
 
 func TestCompletion(t *testing.T) {
-	n := names{rounds: []string{"friends", "work"}, people: []string{"bob", "Bert"}}
+	b := newBook()
+	for i, name := range []string{"friends", "work"} {
+		b.rounds[engine.Tag{byte(i)}] = engine.Round{Name: name}
+	}
+	for _, name := range []string{"alf", "bob", "Bert", "b\x1b[2J\u202eo"} {
+		b.people[someone(name).Fingerprint] = name
+	}
+	var c completer
+	c.set(b)
+	for _, name := range []string{"alf", "bob", "Bert", "bob"} {
+		c.hear(someone(name))
+	}
 	for line, want := range map[string]string{
-		"/jo": "0 /join ", "/switch f": "8 friends ", "/help hist": "6 history ", "b": "0 Bert: |bob: ", "hi bo": "3 bob ",
-		"/me likes bo": "10 bob ", "/new b": "5 ", "": "0 ", "//jo": "0 ",
+		"/jo": "1 join ", "/": "1 " + strings.Join(names{}.ofCommands(), " |") + " ", "/switch f": "8 friends ", "/switch friends w": "16 ",
+		"/help hist": "6 history ", "b": "0 bob: |Bert: |b[2Jo: ", "hi bo": "3 bob ", "/me likes bo": "10 bob ", "/new b": "5 ", "": "0 ",
+		"//jo": "0 ", "/verify bob ": "12 yes |no ", "/verify bob n": "12 no ", "/verify  bob": "9 bob ", "/nothing b": "9 ",
 	} {
-		from, found := n.complete(line, len(line))
+		from, found := c.find(line, len(line))
 		if got := fmt.Sprint(from, " ", strings.Join(found, "|")); got != want {
 			t.Errorf("%q: %q, want %q", line, got, want)
 		}
@@ -335,7 +348,7 @@ func TestCompletion(t *testing.T) {
 func TestStateAndLogAreTheOwnersOnly(t *testing.T) {
 	dir := t.TempDir()
 	p := paths{dir, dir}
-	if err := (state{"aa"}).write(p.state()); err != nil || readState(p.state()).Round != "aa" {
+	if err := (state{Round: "aa"}).write(p.state()); err != nil || readState(p.state()).Round != "aa" {
 		t.Errorf("state is not kept: %v", err)
 	}
 	log, closer, err := openLog(Options{}, p, true, io.Discard)
@@ -352,6 +365,22 @@ func TestStateAndLogAreTheOwnersOnly(t *testing.T) {
 	text, _ := os.ReadFile(p.log())
 	if strings.ContainsFunc(string(text), func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
 		t.Errorf("the log is not plain: %q", text)
+	}
+}
+
+func TestCompletionOfFiles(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, name := range []string{"notes/old.txt", "notes/new.txt", ".hidden", "two words", "\x1b[2J", "ñ.txt"} {
+		os.MkdirAll(filepath.Dir(name), 0o700)
+		os.WriteFile(name, nil, 0o600)
+	}
+	for word, want := range map[string]string{
+		"": "notes/|ñ.txt ", "n": "notes/", "notes/": "notes/new.txt |notes/old.txt ", "notes/o": "notes/old.txt ", ".": ".hidden ", "none/": "",
+	} {
+		n := names{word: word}
+		if got := strings.Join(n.arguments(&command{complete: []source{names.ofFiles}}), "|"); got != want {
+			t.Errorf("%q: %q, want %q", word, got, want)
+		}
 	}
 }
 

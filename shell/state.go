@@ -4,17 +4,21 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+
+	"opentalk/engine"
 )
 
 // state is what the shell remembers from one start to the next. It is no loss if it is lost.
 type state struct {
-	Round string `json:"round"` // tag of the round last used
+	Round string                     `json:"round"`          // tag of the round last used
+	Read  map[string]engine.Position `json:"read,omitempty"` // how far a person has read, by tag
 }
 
 // readState returns what was kept, nothing if that is not there or cannot be read.
 func readState(file string) (s state) {
-	if b, err := os.ReadFile(file); err == nil {
-		json.Unmarshal(b, &s)
+	b, err := os.ReadFile(file)
+	if err != nil || json.Unmarshal(b, &s) != nil {
+		return state{}
 	}
 	return s
 }

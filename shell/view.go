@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"opentalk/engine"
-	"opentalk/shell/line"
 	"opentalk/shell/term"
 )
 
@@ -17,6 +16,9 @@ type view interface {
 	reply(c *call)                      // a command is done
 	fail(r report)
 	notice(t term.Text)
+	warn(t term.Text) // of somebody who may not be who they seem
+	entered(v visit)  // a round is the current one now
+	changed()         // what the prompt tells may have changed
 	clear()
 	close()
 }
@@ -26,8 +28,21 @@ type opening struct {
 	self    engine.Self
 	rounds  []engine.Round
 	current *engine.Round
-	history []engine.Message // of the current round
-	pending []engine.Pending // of all rounds
+	members map[engine.Tag][]engine.Member // for a person, as is the next
+	missed  []engine.Message               // of rounds but the current one
+	pending []engine.Pending               // of all rounds
+	kept    state                          // from the last time
+}
+
+// visit is what there is to show of a round that is entered.
+type visit struct {
+	round   engine.Round
+	seen    []engine.Message // the last lines that were on the screen before, oldest first
+	unread  []engine.Message
+	more    bool            // there is more unread than that
+	newest  engine.Position // of all that was said there
+	pending []engine.Pending
+	members []engine.Member
 }
 
 // paper is where a screen's text goes.
@@ -35,16 +50,11 @@ type paper interface {
 	print(t term.Text)    // wrapped to the width
 	raw(t term.Text)      // as it is, for what is to be copied
 	complain(t term.Text) // about what went wrong
+	setPrompt(t term.Text)
+	ring(what term.Text) // draws attention
+	flush()              // what print has kept back
 	clear()
 }
-
-// sheet is a paper that a line editor prints on.
-type sheet struct{ editor line.Editor }
-
-func (s sheet) print(t term.Text)    { s.editor.Print(t.Wrap(s.editor.Columns(), indent)) }
-func (s sheet) raw(t term.Text)      { s.editor.Print(t) }
-func (s sheet) complain(t term.Text) { s.print(t) }
-func (s sheet) clear()               { s.editor.Clear() }
 
 // roll is a paper without a line editor: stdout, and stderr for complaints.
 type roll struct {
@@ -56,6 +66,9 @@ type roll struct {
 func (r roll) print(t term.Text)    { r.out.write(r.outLook.Render(t.Wrap(r.columns(), indent)) + "\n") }
 func (r roll) raw(t term.Text)      { r.out.write(r.outLook.Render(t) + "\n") }
 func (r roll) complain(t term.Text) { r.err.write(r.errLook.Render(t) + "\n") }
+func (r roll) setPrompt(term.Text)  {}
+func (r roll) ring(term.Text)       {}
+func (r roll) flush()               {}
 func (r roll) clear()               {}
 
 // later runs f on the loop after a while.

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"opentalk/engine/skiptest"
 )
 
 func TestCheck(t *testing.T) {
@@ -79,7 +81,7 @@ func TestTCP(t *testing.T) {
 
 func TestUnix(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("modes of Unix sockets mean nothing on Windows")
+		skiptest.Because(t, "modes of Unix sockets mean nothing on Windows")
 	}
 	n := &System{}
 	dir, err := os.MkdirTemp("", "s") // t.TempDir can be too long for a socket

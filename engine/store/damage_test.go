@@ -10,6 +10,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"opentalk/engine/skiptest"
 )
 
 // answers is what every kind of read returns, by name; an error that is ErrDamaged stands for itself.
@@ -150,7 +152,7 @@ func olderState(t *testing.T, path string, good []byte, blocks int) answers {
 	first, ok := parseRoot(good)
 	second, ok2 := parseRoot(good[4096:])
 	if !ok || !ok2 {
-		t.Skip("another page size")
+		skiptest.Because(t, "another page size")
 	}
 	b := append([]byte(nil), good...)
 	newer := 0

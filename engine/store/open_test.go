@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"go.etcd.io/bbolt"
+
+	"opentalk/engine/skiptest"
 )
 
 func init() {
@@ -73,7 +75,7 @@ func TestInUse(t *testing.T) {
 
 func TestPrivate(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("no permission bits")
+		skiptest.Because(t, "no permission bits")
 	}
 	path := filepath.Join(t.TempDir(), "store")
 	for range 2 {
@@ -105,7 +107,7 @@ func TestNotPlain(t *testing.T) {
 	fill(t, real, 1).Close()
 	link, dangling, dir := filepath.Join(folder, "link"), filepath.Join(folder, "dangling"), filepath.Join(folder, "dir")
 	if err := errors.Join(os.Symlink(real, link), os.Symlink(filepath.Join(folder, "nothing"), dangling), os.Mkdir(dir, 0o700)); err != nil {
-		t.Skip(err)
+		skiptest.Because(t, "%v", err)
 	}
 	for _, path := range []string{link, dangling, dir, filepath.Join(folder, "missing", "store"), filepath.Join(real, "store")} {
 		_, err := Open(path)

@@ -14,30 +14,21 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin"
 
+	"opentalk/engine/skiptest"
 	"opentalk/plugins/hook"
 	"opentalk/plugins/sdk/sdktest"
 	"opentalk/plugins/wire"
 )
 
-// need skips the test where this machine lacks something.
-func need(t *testing.T, ok bool, what string) {
-	t.Helper()
-	switch {
-	case ok:
-	case os.Getenv("OPENTALK_NO_SKIP") != "":
-		t.Fatalf("%s", what)
-	default:
-		t.Skipf("%s", what)
-	}
-}
-
 // install returns the plugin's folder as it is installed.
 func install(t *testing.T) string {
 	t.Helper()
-	_, err := exec.LookPath("node")
-	need(t, err == nil, "node is not installed")
-	_, err = os.Stat("node_modules")
-	need(t, err == nil, "the plugin's libraries are not there: npm ci --prefix examples/seen-node")
+	if _, err := exec.LookPath("node"); err != nil {
+		skiptest.Because(t, "node is not installed")
+	}
+	if _, err := os.Stat("node_modules"); err != nil {
+		skiptest.Because(t, "the plugin's libraries are not there: npm ci --prefix examples/seen-node")
+	}
 	dir := filepath.Join(t.TempDir(), "seen-node")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)

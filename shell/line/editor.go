@@ -22,7 +22,7 @@ type editor struct {
 	tty      *tty
 
 	turn    sync.Mutex // held by ReadLine and ReadPassword
-	ended   bool       // there was Ctrl-D, or the end of input; guarded by turn
+	ended   bool       // there was the end of input; guarded by turn
 	drained bool       // readline has seen the end of its input, and its goroutines have ended; guarded by turn
 
 	mu         sync.Mutex // guards all below
@@ -171,7 +171,7 @@ func (e *editor) finish(err error) (again bool, _ error) {
 	search := e.search
 	e.reading, e.search, e.completion = false, nil, nil
 	e.buf = buffer{}
-	e.ended = e.ended || err == io.EOF
+	e.ended = e.ended || e.hangup
 	e.drained = err == io.EOF && e.hangup
 	if e.closed {
 		return false, io.EOF
@@ -183,12 +183,12 @@ func (e *editor) finish(err error) (again bool, _ error) {
 	e.screen.hide()
 	e.history.rewind()
 	switch {
+	case e.hangup: // readline takes the end of input for Enter
+		return false, io.EOF
 	case err == readline.ErrInterrupt:
 		return false, ErrInterrupt
 	case err != nil:
-		return false, io.EOF
-	case e.hangup: // readline takes the end of input for Enter
-		return false, io.EOF
+		return false, ErrEnd
 	}
 	return false, nil
 }
@@ -330,7 +330,7 @@ func (e *editor) show() {
 				lines++
 			}
 		}
-		hint := term.Style{Dim: true}.Apply(term.Sprintf("%d lines: Enter sends them as one message, Esc drops them", lines))
+		hint := term.Style{Dim: true}.Apply(term.Sprintf("%d lines, one message: Enter sends, Esc drops", lines))
 		v.below = func(int, int) []term.Text { return []term.Text{hint} }
 	}
 	if e.reading && !e.closed {

@@ -63,9 +63,9 @@ func TestBurst(t *testing.T) {
 	s.press("\x12\x03\t\x1b[D\x1b[C") // search, completion and moves do not disturb it
 	wg.Wait()
 	s.until("the whole line", func() bool {
-		return len(s.vt.all()) >= writers*each+2 && strings.HasSuffix(s.vt.view(), rows("> a日本👩\u200d👧 long line,", " over two rows▮"))
+		return len(s.vt.Rows()) >= writers*each+2 && strings.HasSuffix(s.vt.Screen(), rows("> a日本👩\u200d👧 long line,", " over two rows▮"))
 	})
-	all := s.vt.all()
+	all := s.vt.Rows()
 	for w := range writers {
 		var got []string
 		for _, row := range all {
@@ -90,7 +90,7 @@ func TestPasteIsOneMessageToConfirm(t *testing.T) {
 	s := newSession(t, func(c *Config) { c.Prompt = term.Literal("> ") })
 	s.pasteIsOn(1)
 	s.paste("one\r\ntwo\rthree\n")
-	s.see(rows("> one⏎two⏎three▮", "3 lines: Enter send…"))
+	s.see(rows("> one⏎two⏎three▮", "3 lines, one messag…"))
 	s.nothingEntered()
 	s.press("!\r")
 	s.entered("one\ntwo\nthree!")
@@ -103,7 +103,7 @@ func TestPasteSplitAnywhere(t *testing.T) {
 		s.press(string([]byte{b}))
 	}
 	s.press("z")
-	s.see(rows("> é⏎[20x[201z▮", "2 lines: Enter send…"))
+	s.see(rows("> é⏎[20x[201z▮", "2 lines, one messag…"))
 	s.press("\r")
 	s.entered("é\n[20x[201z")
 }
@@ -128,12 +128,12 @@ func TestPasteOfOneLineIsNotSent(t *testing.T) {
 func TestPasteIsDropped(t *testing.T) {
 	s := newSession(t)
 	s.paste("one\ntwo")
-	s.see(rows("> one⏎two▮", "2 lines: Enter send…"))
+	s.see(rows("> one⏎two▮", "2 lines, one messag…"))
 	s.press("\x1b")
 	s.see("> ▮")
 	s.nothingEntered()
 	s.paste("one\ntwo")
-	s.see(rows("> one⏎two▮", "2 lines: Enter send…"))
+	s.see(rows("> one⏎two▮", "2 lines, one messag…"))
 	s.press("\x03")
 	s.failed(ErrInterrupt)
 	s.see("> ▮")
@@ -144,10 +144,10 @@ func TestPasteTooLong(t *testing.T) {
 	s.press("keep")
 	s.paste(strings.Repeat("x", maxPaste+1))
 	s.until("a refusal", func() bool {
-		return strings.HasSuffix(s.vt.view(), "> keep▮") && strings.Contains(strings.Join(s.vt.all(), ""), "65537 bytes exceeds the limit")
+		return strings.HasSuffix(s.vt.Screen(), "> keep▮") && strings.Contains(strings.Join(s.vt.Rows(), ""), "65537 bytes exceeds the limit")
 	})
 	s.paste(strings.Repeat("y", maxLine))
-	s.until("a refusal", func() bool { return strings.Contains(strings.Join(s.vt.all(), ""), "limit of 16384") })
+	s.until("a refusal", func() bool { return strings.Contains(strings.Join(s.vt.Rows(), ""), "limit of 16384") })
 	s.press("\r")
 	s.entered("keep")
 }
@@ -157,7 +157,7 @@ func TestLineTooLong(t *testing.T) {
 	full := strings.Repeat("y", maxLine)
 	s.paste(full)
 	s.press("x")
-	s.until("a bell", func() bool { s.vt.mu.Lock(); defer s.vt.mu.Unlock(); return s.vt.bells > 0 })
+	s.until("a bell", func() bool { return s.vt.Bells() > 0 })
 	s.press("\r")
 	s.entered(full)
 }
@@ -177,13 +177,13 @@ func TestPasteWithoutEnd(t *testing.T) {
 		}
 	})
 	s.press("x")
-	s.until("typing", func() bool { return strings.HasSuffix(s.vt.view(), "> x▮") })
+	s.until("typing", func() bool { return strings.HasSuffix(s.vt.Screen(), "> x▮") })
 }
 
 func TestAltEnterMakesALine(t *testing.T) {
 	s := newSession(t)
 	s.press("a\x1b\rb")
-	s.see(rows("> a⏎b▮", "2 lines: Enter send…"))
+	s.see(rows("> a⏎b▮", "2 lines, one messag…"))
 	s.press("\r")
 	s.entered("a\nb")
 }
@@ -208,7 +208,7 @@ func TestKeysOfEveryTerminal(t *testing.T) {
 		{"Ctrl-T", "\x01\x14\x1b[C", "noe▮ two"}, {"Ctrl-K", "\x0b", "noe▮"}, {"Alt-d", "\x01\x1bd", "▮"},
 	} {
 		s.press(k.keys)
-		s.until(k.name+" to give "+k.want, func() bool { return strings.TrimSpace(s.vt.view()) == strings.TrimSpace("> "+k.want) })
+		s.until(k.name+" to give "+k.want, func() bool { return strings.TrimSpace(s.vt.Screen()) == strings.TrimSpace("> "+k.want) })
 	}
 }
 
@@ -225,13 +225,12 @@ func TestCtrlD(t *testing.T) {
 	s.see("> ▮b")
 	s.press("\x04")
 	s.see("> ▮")
-	s.press("\x04")
-	s.failed(io.EOF)
-	for range 3 {
-		if _, err := s.editor.ReadLine(); err != io.EOF {
-			t.Fatalf("after the end: %v", err)
-		}
+	for range 2 { // reading goes on
+		s.press("\x04")
+		s.failed(ErrEnd)
 	}
+	s.press("on\r")
+	s.entered("on")
 }
 
 func TestCtrlC(t *testing.T) {
@@ -267,8 +266,10 @@ func TestHangupDropsTheLine(t *testing.T) {
 	s.master.Close()
 	s.failed(io.EOF)
 	<-s.over
-	if _, err := s.editor.ReadLine(); err != io.EOF {
-		t.Errorf("after the hangup: %v", err)
+	for range 3 {
+		if _, err := s.editor.ReadLine(); err != io.EOF {
+			t.Fatalf("after the hangup: %v", err)
+		}
 	}
 }
 
@@ -306,12 +307,12 @@ func TestLineHigherThanTheScreen(t *testing.T) {
 	for i := range 20 {
 		s.press(fmt.Sprintf("%019d ", i))
 	}
-	s.until("the end of the line", func() bool { return strings.HasSuffix(s.vt.view(), "\n9 ▮") })
+	s.until("the end of the line", func() bool { return strings.HasSuffix(s.vt.Screen(), "\n9 ▮") })
 	s.press("\x01")
-	s.until("its beginning", func() bool { return strings.HasPrefix(strings.TrimPrefix(s.vt.view(), "above\n"), "> ▮000") })
+	s.until("its beginning", func() bool { return strings.HasPrefix(strings.TrimPrefix(s.vt.Screen(), "above\n"), "> ▮000") })
 	s.press("\x15\x05\x15")
-	s.until("an empty line", func() bool { return strings.HasSuffix(s.vt.view(), "> ▮") })
-	if n := strings.Count(strings.Join(s.vt.all(), "\n"), "0000"); n != 0 {
+	s.until("an empty line", func() bool { return strings.HasSuffix(s.vt.Screen(), "> ▮") })
+	if n := strings.Count(strings.Join(s.vt.Rows(), "\n"), "0000"); n != 0 {
 		t.Errorf("%d rows of the line are left", n)
 	}
 }
@@ -331,7 +332,7 @@ func TestZeroColumns(t *testing.T) {
 func TestTinyTerminals(t *testing.T) {
 	for cols := 1; cols <= 5; cols++ {
 		s := openSession(t)
-		s.vt.resize(cols, 3)
+		s.vt.Resize(cols, 3)
 		s.resize(cols, 3)
 		s.press("日本語 hello \u202e\x1b[D\x1b[1;5D\x1b[Hx\r")
 		if l, err := s.editor.ReadLine(); l != "x日本語 hello \u202e" || err != nil {
@@ -353,7 +354,7 @@ func TestResize(t *testing.T) {
 		{40, rows("above", "> 0123456789abcdefghijABCDEFGHI▮J")},
 		{20, rows("above", "> 0123456789abcdefgh", "ijABCDEFGHI▮J")},
 	} {
-		s.vt.resize(size.cols, 6)
+		s.vt.Resize(size.cols, 6)
 		s.resize(size.cols, 6)
 		syscall.Kill(syscall.Getpid(), syscall.SIGWINCH) // the kernel sends it only to a controlling terminal's job
 		s.see(size.want)
@@ -476,9 +477,9 @@ func TestCompletion(t *testing.T) {
 	s.press("!")
 	s.see(rows("bob: hi", "> é bob alice !▮"))
 	s.press(" ev\t")
-	s.see(rows("bob: hi", "> é bob alice ! evil", "⏎ ▮", "2 lines: Enter send…"))
+	s.see(rows("bob: hi", "> é bob alice ! evil", "⏎ ▮", "2 lines, one messag…"))
 	s.press("\x15nobody\t")
-	s.until("a bell", func() bool { s.vt.mu.Lock(); defer s.vt.mu.Unlock(); return s.vt.bells > 0 })
+	s.until("a bell", func() bool { return s.vt.Bells() > 0 })
 	s.see(rows("bob: hi", "> nobody▮"))
 }
 
@@ -509,7 +510,7 @@ func TestPassword(t *testing.T) {
 		t.Errorf("ReadPassword returned %q, %v", r.text, r.err)
 	}
 	s.see(rows("bob: hi", "▮"))
-	for keys, want := range map[string]error{"abc\x03": ErrInterrupt, "\x04": io.EOF} {
+	for keys, want := range map[string]error{"abc\x03": ErrInterrupt, "\x04": ErrEnd} {
 		go ask()
 		s.press(keys)
 		if r := <-got; r.text != "" || r.err != want {
@@ -523,7 +524,7 @@ func TestPassword(t *testing.T) {
 	if l, _ := s.editor.ReadLine(); l != "line" {
 		t.Errorf("history after a password: %q", l)
 	}
-	if strings.Contains(strings.Join(s.vt.all(), "\n"), "pass") {
+	if strings.Contains(strings.Join(s.vt.Rows(), "\n"), "pass") {
 		t.Error("the password is on the screen")
 	}
 }
@@ -535,7 +536,7 @@ func TestPrefill(t *testing.T) {
 		l, err := s.editor.ReadLine()
 		s.lines <- result{l, err}
 	}()
-	s.see(rows("> a⏎b▮", "2 lines: Enter send…"))
+	s.see(rows("> a⏎b▮", "2 lines, one messag…"))
 	s.press("\x7fc\r")
 	s.entered("a\nc")
 }
@@ -545,9 +546,9 @@ func TestBellAndNotify(t *testing.T) {
 	s.press("x")
 	s.editor.Bell()
 	s.editor.Notify(term.Clean("4;bob:\n\x1b]0;hi\a"))
-	s.until("a notification", func() bool { s.vt.mu.Lock(); defer s.vt.mu.Unlock(); return len(s.vt.osc) == 1 && s.vt.bells == 2 })
-	if want := `9;4,bob: \x1b]0,hi\x07`; s.vt.osc[0] != want {
-		t.Errorf("the terminal was sent OSC %q, want %q", s.vt.osc[0], want)
+	s.until("a notification", func() bool { return len(s.vt.Notices()) == 1 && s.vt.Bells() == 2 })
+	if want := `4,bob: \x1b]0,hi\x07`; s.vt.Notices()[0] != want {
+		t.Errorf("the terminal was asked to notify %q, want %q", s.vt.Notices()[0], want)
 	}
 	s.see("> x▮")
 }
@@ -565,7 +566,7 @@ func TestCloseRestoresTheTerminal(t *testing.T) {
 		}
 	}
 	s.failed(io.EOF)
-	s.until("an end of bracketed paste", func() bool { s.vt.mu.Lock(); defer s.vt.mu.Unlock(); return !s.vt.paste })
+	s.until("an end of bracketed paste", func() bool { on, _ := s.vt.Paste(); return !on })
 	s.see("▮")
 	if s.isRaw() {
 		t.Error("the terminal is still raw")
@@ -592,7 +593,7 @@ func TestPanicRestoresTheTerminal(t *testing.T) {
 	if s.isRaw() {
 		t.Error("the terminal is still raw")
 	}
-	s.until("an end of bracketed paste", func() bool { s.vt.mu.Lock(); defer s.vt.mu.Unlock(); return !s.vt.paste })
+	s.until("an end of bracketed paste", func() bool { on, _ := s.vt.Paste(); return !on })
 }
 
 func TestPanicInCompleteRestoresTheTerminal(t *testing.T) {

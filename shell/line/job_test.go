@@ -15,7 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 	xterm "golang.org/x/term"
 
+	"opentalk/engine/skiptest"
 	"opentalk/shell/term"
+	"opentalk/shell/term/vt"
 )
 
 // The test binary is also a program with an editor, and a shell that runs it as a job.
@@ -101,27 +103,20 @@ func newJob(t *testing.T, program string) *session {
 	command.Env = append(os.Environ(), "LINE_TEST_PROGRAM="+program)
 	master, err := pty.StartWithSize(command, &pty.Winsize{Cols: 20, Rows: 6})
 	if err != nil {
-		t.Skipf("no pseudo-terminal: %v", err)
+		skiptest.Because(t, "no pseudo-terminal: %v", err)
 	}
-	s := &session{t: t, vt: newVT(20, 6), master: master}
+	s := &session{t: t, vt: vt.New(20, 6), master: master}
 	copied := make(chan struct{})
 	go func() {
 		defer close(copied)
-		buf := make([]byte, 1000)
-		for {
-			n, err := master.Read(buf)
-			s.vt.Write(buf[:n])
-			if err != nil {
-				return
-			}
-		}
+		s.vt.Follow(master)
 	}()
 	t.Cleanup(func() {
 		command.Process.Kill() // the hangup ends the editor
 		command.Wait()
 		<-copied
 		master.Close()
-		for _, f := range s.vt.faults {
+		for _, f := range s.vt.Faults() {
 			t.Errorf("the terminal was sent %s", f)
 		}
 	})
@@ -183,7 +178,7 @@ func TestSIGSTOP(t *testing.T) {
 	s.signal(syscall.SIGSTOP)
 	s.pasteIsOn(2)
 	s.press("b\x1b[Dc")
-	s.until("the line", func() bool { return strings.HasSuffix(s.vt.view(), "stopped, raw\n> ac▮b") })
+	s.until("the line", func() bool { return strings.HasSuffix(s.vt.Screen(), "stopped, raw\n> ac▮b") })
 }
 
 // signal sends a signal to the program in the foreground.
@@ -199,8 +194,8 @@ func (s *session) signal(sig syscall.Signal) {
 
 func (s *session) pasteIsOff() {
 	s.t.Helper()
-	s.until("an end of bracketed paste", func() bool { s.vt.mu.Lock(); defer s.vt.mu.Unlock(); return !s.vt.paste })
-	if strings.Contains(s.vt.view(), ">") {
-		s.t.Errorf("the prompt is left:\n%s", s.vt.view())
+	s.until("an end of bracketed paste", func() bool { on, _ := s.vt.Paste(); return !on })
+	if strings.Contains(s.vt.Screen(), ">") {
+		s.t.Errorf("the prompt is left:\n%s", s.vt.Screen())
 	}
 }

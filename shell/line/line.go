@@ -2,7 +2,7 @@
 //
 // Editing is chzyer/readline's: it reads the keys and keeps the line. It is old, and unmaintained: output from elsewhere races
 // with its search, completion and resizing, it loses count of the cursor with wide characters, and it knows little of
-// today's terminals. So it is kept on a lead, here and nowhere else:
+// today's terminals; traps_test.go lists what it does, with the tests for each. So it is kept on a lead, here and nowhere else:
 //
 //	terminal → input → readline → editor.OnChange → screen → terminal
 //
@@ -24,8 +24,11 @@ import (
 	"opentalk/shell/term"
 )
 
-// ErrInterrupt is returned by [Editor.ReadLine] and [Editor.ReadPassword] when the person pressed Ctrl-C.
-var ErrInterrupt = errors.New("interrupted")
+// What [Editor.ReadLine] and [Editor.ReadPassword] return instead of a line. Both let reading go on.
+var (
+	ErrInterrupt = errors.New("interrupted")  // the person pressed Ctrl-C
+	ErrEnd       = errors.New("end of input") // the person pressed Ctrl-D with nothing typed
+)
 
 // Limits on what is typed. What goes beyond is refused with a bell or a line that says so, never cut.
 const (
@@ -44,9 +47,9 @@ type Editor interface {
 	// takes the line off the screen: the caller prints what should stay. A line holds newlines only if the person pasted them or
 	// pressed Alt-Enter, and no other control character than tab; it is as typed otherwise, so clean it before it is shown.
 	//
-	// Ctrl-C drops the line and returns ErrInterrupt. Ctrl-D on an empty line returns io.EOF, as does the end of the terminal,
-	// when an unfinished line is dropped; from then on ReadLine returns io.EOF at once. What is typed between two calls is kept
-	// for the next.
+	// Ctrl-C drops the line and returns ErrInterrupt; Ctrl-D on an empty line returns ErrEnd. At the end of the terminal an
+	// unfinished line is dropped, and ReadLine returns io.EOF, from then on at once. What is typed between two calls is kept for
+	// the next.
 	ReadLine() (string, error)
 
 	// Prefill puts text into the line that the next ReadLine begins with, for the person to change or send. Newlines stay.
@@ -59,8 +62,8 @@ type Editor interface {
 	// SetPrompt changes the prompt, also of a line being typed. Only the first line of it is shown, and at most half the width.
 	SetPrompt(prompt term.Text)
 
-	// ReadPassword asks for a secret: nothing typed is shown, kept in a history, or seen by readline. It returns io.EOF and
-	// ErrInterrupt as ReadLine does. The result is the caller's to wipe.
+	// ReadPassword asks for a secret: nothing typed is shown, kept in a history, or seen by readline. Its errors are those of
+	// ReadLine. The result is the caller's to wipe.
 	ReadPassword(prompt term.Text) ([]byte, error)
 
 	// Columns returns the width of the terminal, 80 if it does not tell.

@@ -34,9 +34,11 @@ func (e *editor) typeSecret() ([]byte, error) {
 	for {
 		k, err := e.input.next()
 		switch {
-		case err != nil, k.r == keyDelete && len(secret) == 0:
+		case err != nil:
 			clear(secret[:cap(secret)])
 			return nil, io.EOF
+		case k.r == keyDelete && len(secret) == 0:
+			return nil, ErrEnd
 		case k.r == keyEnter:
 			return secret, nil
 		case k.r == keyInterrupt:

@@ -9,12 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/creack/pty"
 	"go.uber.org/goleak"
-	"golang.org/x/sys/unix"
 	xterm "golang.org/x/term"
 
+	"opentalk/engine/skiptest"
 	"opentalk/shell/term"
+	"opentalk/shell/term/vt"
 )
 
 const patience = 10 * time.Second
@@ -22,7 +22,7 @@ const patience = 10 * time.Second
 // session is an editor on a pseudo-terminal whose other end is a vt.
 type session struct {
 	t      *testing.T
-	vt     *vt
+	vt     *vt.Terminal
 	master *os.File
 	slave  *os.File
 	cooked *xterm.State // of slave before Open
@@ -37,7 +37,7 @@ type result struct {
 }
 
 // newSession opens an editor 20 columns wide and 6 rows high, with the prompt "> ", and reads lines from it until it returns an
-// error other than ErrInterrupt.
+// error other than ErrInterrupt and ErrEnd.
 func newSession(t *testing.T, change ...func(*Config)) *session {
 	s := openSession(t, change...)
 	go func() {
@@ -45,7 +45,7 @@ func newSession(t *testing.T, change ...func(*Config)) *session {
 		for {
 			l, err := s.editor.ReadLine()
 			s.lines <- result{l, err}
-			if err != nil && err != ErrInterrupt {
+			if err != nil && err != ErrInterrupt && err != ErrEnd {
 				return
 			}
 		}
@@ -58,13 +58,11 @@ func newSession(t *testing.T, change ...func(*Config)) *session {
 func openSession(t *testing.T, change ...func(*Config)) *session {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
-	master, slave, err := pty.Open()
+	master, slave, err := vt.OpenPTY(20, 6)
 	if err != nil {
-		t.Skipf("no pseudo-terminal: %v", err)
+		skiptest.Because(t, "no pseudo-terminal: %v", err)
 	}
-	master = pollable(t, master)
-	s := &session{t: t, vt: newVT(20, 6), master: master, slave: slave, lines: make(chan result, 100), over: make(chan struct{})}
-	s.resize(20, 6)
+	s := &session{t: t, vt: vt.New(20, 6), master: master, slave: slave, lines: make(chan result, 100), over: make(chan struct{})}
 	s.cooked = s.state()
 	cfg := Config{In: slave, Out: slave, Prompt: term.Literal("> ")}
 	for _, f := range change {
@@ -76,14 +74,7 @@ func openSession(t *testing.T, change ...func(*Config)) *session {
 	copied := make(chan struct{})
 	go func() {
 		defer close(copied)
-		buf := make([]byte, 1000) // small and odd, so that sequences are cut
-		for {
-			n, err := master.Read(buf)
-			s.vt.Write(buf[:n])
-			if err != nil {
-				return
-			}
-		}
+		s.vt.Follow(master)
 	}()
 	t.Cleanup(func() {
 		if err := s.editor.Close(); err != nil {
@@ -92,26 +83,12 @@ func openSession(t *testing.T, change ...func(*Config)) *session {
 		slave.Close()
 		master.Close()
 		<-copied
-		for _, f := range s.vt.faults {
+		for _, f := range s.vt.Faults() {
 			t.Errorf("the terminal was sent %s", f)
 		}
 		goleak.VerifyNone(t, before, goleak.IgnoreTopFunction("os/signal.loop"), goleak.IgnoreTopFunction("os/signal.signal_recv"))
 	})
 	return s
-}
-
-// pollable returns f anew, so that closing it ends a read in progress. pty.Open makes reads block.
-func pollable(t *testing.T, f *os.File) *os.File {
-	t.Helper()
-	defer f.Close()
-	fd, err := unix.Dup(int(f.Fd()))
-	if err == nil {
-		err = unix.SetNonblock(fd, true)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return os.NewFile(uintptr(fd), f.Name())
 }
 
 // state returns the terminal's settings.
@@ -127,11 +104,7 @@ func (s *session) state() (state *xterm.State) {
 
 func (s *session) resize(cols, rows int) {
 	s.t.Helper()
-	var err error
-	fdErr := withFd(s.slave, func(fd int) { // pty.Setsize would make reads block for ever
-		err = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Col: uint16(cols), Row: uint16(rows)})
-	})
-	if err = errors.Join(err, fdErr); err != nil {
+	if err := vt.SetSize(s.slave, cols, rows); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -149,32 +122,21 @@ func (s *session) paste(text string) { s.press(pasteBegin + text + pasteEnd) }
 // see waits until the screen is as wanted.
 func (s *session) see(want string) {
 	s.t.Helper()
-	s.until("the screen\n"+want+"\n", func() bool { return s.vt.view() == want })
+	s.until("the screen\n"+want+"\n", func() bool { return s.vt.Screen() == want })
 }
 
 // until waits for a condition, tried at each change of the screen.
 func (s *session) until(what string, condition func() bool) {
 	s.t.Helper()
-	deadline := time.After(patience)
-	for {
-		s.vt.mu.Lock()
-		changed := s.vt.changed
-		s.vt.mu.Unlock()
-		if condition() {
-			return
-		}
-		select {
-		case <-changed:
-		case <-deadline:
-			s.t.Fatalf("waiting for %s, the screen is\n%s", what, s.vt.view())
-		}
+	if !s.vt.Wait(patience, condition) {
+		s.t.Fatalf("waiting for %s, the screen is\n%s", what, s.vt.Screen())
 	}
 }
 
 // pasteIsOn waits until bracketed paste has been switched on n times.
 func (s *session) pasteIsOn(n int) {
 	s.t.Helper()
-	s.until("bracketed paste", func() bool { s.vt.mu.Lock(); defer s.vt.mu.Unlock(); return s.vt.paste && s.vt.pastes >= n })
+	s.until("bracketed paste", func() bool { on, times := s.vt.Paste(); return on && times >= n })
 }
 
 // entered waits for ReadLine to return a line.
@@ -198,7 +160,7 @@ func (s *session) result() result {
 	case r := <-s.lines:
 		return r
 	case <-time.After(patience):
-		s.t.Fatalf("ReadLine does not return, the screen is\n%s", s.vt.view())
+		s.t.Fatalf("ReadLine does not return, the screen is\n%s", s.vt.Screen())
 		return result{}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"opentalk/shell/term"
+	"opentalk/shell/term/vt"
 )
 
 // TestScreen draws and prints at random: what is on the terminal and above its top is what was printed, then the line as it
@@ -18,7 +19,7 @@ func TestScreen(t *testing.T) {
 		cols := rapid.IntRange(2, 30).Draw(t, "cols")
 		height := rapid.IntRange(3, 8).Draw(t, "height")
 		size := func() (int, int) { return cols, height }
-		terminal := newVT(cols, height)
+		terminal := vt.New(cols, height)
 		s := screen{out: terminal, size: size}
 		var printed []string
 		text := rapid.StringOf(rapid.SampledFrom([]rune("ab  é日👩\u200d❤\ufe0f\u0301ﾞ\u202e⏎" + string(heldNewline) + string(heldTab))))
@@ -40,7 +41,7 @@ func TestScreen(t *testing.T) {
 				}})
 			}
 		}
-		fresh := newVT(cols, height)
+		fresh := vt.New(cols, height)
 		(&screen{out: fresh, size: size}).change("", s.shown)
 		var want []string
 		for _, l := range printed {
@@ -49,15 +50,15 @@ func TestScreen(t *testing.T) {
 			}
 			want = append(want, l)
 		}
-		want = append(want, fresh.all()...)
-		got := terminal.all()
+		want = append(want, fresh.Rows()...)
+		got := terminal.Rows()
 		if g, w := trimmed(got), trimmed(want); g != w {
 			t.Fatalf("the terminal has\n%s\nwant\n%s", g, w)
 		}
 		if g, w := cursorRow(terminal), cursorRow(fresh); g != w {
 			t.Fatalf("the cursor is at %q, want %q", g, w)
 		}
-		if faults := append(terminal.faults, fresh.faults...); len(faults) > 0 {
+		if faults := append(terminal.Faults(), fresh.Faults()...); len(faults) > 0 {
 			t.Fatal(faults)
 		}
 	})
@@ -65,8 +66,8 @@ func TestScreen(t *testing.T) {
 
 func trimmed(rows []string) string { return strings.TrimRight(strings.Join(rows, "\n"), "\n") }
 
-func cursorRow(v *vt) string {
-	for _, row := range strings.Split(v.view(), "\n") {
+func cursorRow(v *vt.Terminal) string {
+	for _, row := range strings.Split(v.Screen(), "\n") {
 		if strings.Contains(row, "▮") {
 			return row
 		}

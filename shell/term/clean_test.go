@@ -145,6 +145,7 @@ func TestCleanHandle(t *testing.T) {
 	}
 }
 
+// TestSkeleton is T21: a table of what is taken for what.
 func TestSkeleton(t *testing.T) {
 	for _, group := range [][]string{
 		{"alice", "Alice", "аlice", "a1ice", "аⅼісе", "ａｌｉｃｅ", "𝒶𝓁𝒾𝒸ℯ", "ál\u200bice", "al ice", "AL1CE", "aIice"},

@@ -3,10 +3,13 @@
 package identitytest
 
 import (
+	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
 	_ "embed"
 	"encoding/pem"
 	"fmt"
+	"math/big"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -15,8 +18,12 @@ import (
 	"opentalk/engine/identity"
 )
 
-// Count is how many identities there are.
-const Count = 32
+// Count is how many identities there are that have nothing in common. Any number up to Most will do where they may share a
+// prime with another.
+const (
+	Count = 32
+	Most  = 1000
+)
 
 // Created is when every credential here says it was signed.
 var Created = time.Unix(1_750_000_000, 0)
@@ -60,7 +67,7 @@ var (
 	creds   = memo[*identity.Credential]{make: certify}
 )
 
-// Identity returns the i-th identity, 0 ≤ i < Count: the same in every run.
+// Identity returns the i-th identity, 0 ≤ i < Most: the same in every run.
 func Identity(i int) *identity.Identity { return parsed.get(i) }
 
 // Device returns the i-th device's keys: the same in every run, and any i will do.
@@ -81,10 +88,32 @@ func Keyring(t testing.TB, dir string, i int) *identity.Keyring {
 }
 
 func parseIdentity(i int) *identity.Identity {
-	if i < 0 || i >= Count {
-		panic(fmt.Sprintf("identitytest: identity %d, there are %d", i, Count))
+	switch {
+	case i < 0 || i >= Most:
+		panic(fmt.Sprintf("identitytest: identity %d, there are %d", i, Most))
+	case i < Count:
+		return must(identity.ParseIdentity(ders()[i]))
 	}
-	return must(identity.ParseIdentity(ders()[i]))
+	return must(identity.ParseIdentity(mixed(i - Count)))
+}
+
+// primes are those of the Count identities.
+var primes = sync.OnceValue(func() [][]*big.Int {
+	var out [][]*big.Int
+	for _, der := range ders() {
+		out = append(out, must(x509.ParsePKCS1PrivateKey(der)).Primes)
+	}
+	return out
+})
+
+// mixed gives the key of a prime of one of the Count identities and a prime of another: made in a thousandth of the time.
+func mixed(i int) []byte {
+	far := i/Count + 1 // how far the other is from the one: below Count, as Most is
+	one, other := primes()[i%Count][0], primes()[(i+far)%Count][1]
+	key := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: new(big.Int).Mul(one, other), E: 65537}, Primes: []*big.Int{one, other}}
+	less := func(p *big.Int) *big.Int { return new(big.Int).Sub(p, big.NewInt(1)) }
+	key.D = new(big.Int).ModInverse(big.NewInt(int64(key.E)), new(big.Int).Mul(less(one), less(other)))
+	return x509.MarshalPKCS1PrivateKey(key)
 }
 
 func makeDevice(i int) *identity.DeviceKey {

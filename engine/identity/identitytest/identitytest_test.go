@@ -29,6 +29,16 @@ func TestIdentitiesAreDistinctAndCertify(t *testing.T) {
 	if len(seen) != Count {
 		t.Errorf("%d identities, want %d", len(seen), Count)
 	}
+	mixed := []int{Count, Count + 1, 2 * Count, 2*Count + 1, Most / 2, Most - 1}
+	for _, i := range mixed {
+		seen[Identity(i).Fingerprint()] = true
+		if _, err := identity.ParseCredential(Credential(i).Bytes()); err != nil {
+			t.Errorf("identity %d: %v", i, err)
+		}
+	}
+	if want := Count + len(mixed); len(seen) != want {
+		t.Errorf("%d identities, want %d", len(seen), want)
+	}
 	if Device(1).Device() == Device(2).Device() {
 		t.Error("two devices are the same")
 	}

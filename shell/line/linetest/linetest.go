@@ -54,7 +54,10 @@ func (e *Editor) TypePassword(secret string) { e.feed(input{text: secret, secret
 func (e *Editor) Interrupt() { e.feed(input{err: line.ErrInterrupt}) }
 
 // End presses Ctrl-D at an empty line, in turn after what was fed before.
-func (e *Editor) End() { e.feed(input{err: io.EOF}) }
+func (e *Editor) End() { e.feed(input{err: line.ErrEnd}) }
+
+// Hangup ends the terminal, in turn after what was fed before.
+func (e *Editor) Hangup() { e.feed(input{err: io.EOF}) }
 
 // Resize changes what Columns returns.
 func (e *Editor) Resize(cols int) { e.change(func() { e.cols = cols }) }
@@ -145,7 +148,7 @@ func (e *Editor) next(secret bool) (string, error) {
 		}
 		if len(e.inputs) > 0 && (e.inputs[0].err != nil || e.inputs[0].secret == secret) {
 			in := e.inputs[0]
-			if in.err != io.EOF { // the end stays
+			if in.err != io.EOF { // a hangup stays
 				e.inputs = e.inputs[1:]
 			}
 			e.mu.Unlock()

@@ -19,6 +19,7 @@ func TestEditor(t *testing.T) {
 	e.Interrupt()
 	e.TypePassword("secret")
 	e.End()
+	e.Hangup()
 	for _, want := range []string{"one", "two\nlines"} {
 		if got, err := e.ReadLine(); got != want || err != nil {
 			t.Errorf("ReadLine returned %q, %v, want %q", got, err, want)
@@ -29,6 +30,9 @@ func TestEditor(t *testing.T) {
 	}
 	if got, err := e.ReadPassword(term.Literal("passphrase: ")); string(got) != "secret" || err != nil {
 		t.Errorf("ReadPassword returned %q, %v", got, err)
+	}
+	if _, err := e.ReadLine(); err != line.ErrEnd {
+		t.Errorf("after Ctrl-D: %v", err)
 	}
 	for range 2 {
 		if _, err := e.ReadLine(); err != io.EOF {

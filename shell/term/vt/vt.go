@@ -1,18 +1,27 @@
-package line
+// Package vt is a terminal for tests: what is written to it becomes a grid of cells that a test compares as text.
+//
+// It knows the few sequences that opentalk means to send: colours, bracketed paste, moves and erasing of the line editor, the
+// bell, and OSC 9. Any other control character or sequence, whatever a real terminal would make of it, is a fault, and so are
+// bytes that are not UTF-8 and characters that are invisible or change the direction of text. Nothing but tests imports it.
+package vt
 
 import (
 	"fmt"
+	"io"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/rivo/uniseg"
 )
 
-// vt is a model of a terminal: a grid of cells, what scrolled off its top, and a cursor. It knows the sequences that the editor
-// may emit, and records any other as a fault.
-type vt struct {
+// Terminal is a grid of cells, what scrolled off its top, and a cursor. Its methods may be called from any goroutine. Use [New].
+type Terminal struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced at each write
 	cols    int
@@ -23,24 +32,69 @@ type vt struct {
 	col     int // == cols after the last column has been written
 	rest    []byte
 	paste   bool // bracketed paste is on
-	pastes  int  // how often it was switched on
+	pastes  int
+	styles  int
 	bells   int
-	osc     []string
+	notices []string
 	faults  []string
 }
 
-const wideTail = "\x00"
+const (
+	wideTail  = "\x00"
+	maxScroll = 20000 // rows kept above the top; then the older half is forgotten
+)
 
-func newVT(cols, height int) *vt {
-	v := &vt{cols: cols, height: height, changed: make(chan struct{})}
-	for range height {
+// New returns an empty terminal.
+func New(cols, rows int) *Terminal {
+	v := &Terminal{cols: cols, height: rows, changed: make(chan struct{})}
+	for range rows {
 		v.grid = append(v.grid, make([]string, cols))
 	}
 	return v
 }
 
-// Write takes output of the editor, which a read may have cut anywhere.
-func (v *vt) Write(p []byte) (int, error) {
+// Wait returns whether condition, which is tried after each write and may call the terminal's other methods, has become true.
+func (v *Terminal) Wait(patience time.Duration, condition func() bool) bool {
+	for late := time.After(patience); ; {
+		v.mu.Lock()
+		changed := v.changed
+		v.mu.Unlock()
+		if condition() {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-late:
+			return false
+		}
+	}
+}
+
+// Bells returns how often the bell rang.
+func (v *Terminal) Bells() int { v.mu.Lock(); defer v.mu.Unlock(); return v.bells }
+
+// Styles returns how many sequences changed colour or style.
+func (v *Terminal) Styles() int { v.mu.Lock(); defer v.mu.Unlock(); return v.styles }
+
+// Notices returns the texts of the notifications that were asked for by OSC 9.
+func (v *Terminal) Notices() []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.Clone(v.notices)
+}
+
+// Paste returns whether bracketed paste is on, and how often it was switched on.
+func (v *Terminal) Paste() (on bool, times int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.paste, v.pastes
+}
+
+// Faults returns what came that a terminal must not be sent.
+func (v *Terminal) Faults() []string { v.mu.Lock(); defer v.mu.Unlock(); return slices.Clone(v.faults) }
+
+// Write takes output, which may be cut anywhere. It never fails.
+func (v *Terminal) Write(p []byte) (int, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.rest = append(v.rest, p...)
@@ -56,8 +110,20 @@ func (v *vt) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// Follow writes to the terminal what r gives, until that ends.
+func (v *Terminal) Follow(r io.Reader) {
+	buf := make([]byte, 1000) // small and odd, so that sequences are cut
+	for {
+		n, err := r.Read(buf)
+		v.Write(buf[:n])
+		if err != nil {
+			return
+		}
+	}
+}
+
 // step carries out what b begins with and returns its length, or 0 if it is incomplete.
-func (v *vt) step(b []byte) int {
+func (v *Terminal) step(b []byte) int {
 	switch {
 	case b[0] == 0x1b:
 		return v.escape(b)
@@ -74,34 +140,48 @@ func (v *vt) step(b []byte) int {
 			return 0
 		}
 		r, n := utf8.DecodeRune(b)
+		v.check(r, n)
 		v.put(string(r))
 		return n
 	}
 	return 1
 }
 
-func (v *vt) fault(format string, args ...any) {
+// check finds fault with what a terminal might obey, or a person not see.
+func (v *Terminal) check(r rune, n int) {
+	switch {
+	case r == utf8.RuneError && n == 1:
+		v.fault("a byte that is not UTF-8")
+	case unicode.Is(unicode.Cc, r), unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control):
+		v.fault("control %U", r)
+	}
+}
+
+func (v *Terminal) fault(format string, args ...any) {
 	v.faults = append(v.faults, fmt.Sprintf(format, args...))
 }
 
-func (v *vt) lineFeed() {
+func (v *Terminal) lineFeed() {
 	v.col = min(v.col, v.cols-1)
 	if v.row++; v.row < v.height {
 		return
 	}
 	v.row--
+	if len(v.scroll) == maxScroll {
+		v.scroll = append(v.scroll[:0], v.scroll[maxScroll/2:]...)
+	}
 	v.scroll = append(v.scroll, rowText(v.grid[0]))
 	v.grid = append(v.grid[1:], make([]string, v.cols))
 }
 
 // put shows a rune at the cursor, or adds it to the cluster before.
-func (v *vt) put(r string) {
+func (v *Terminal) put(r string) {
 	// Half-width voicing marks belong to the cluster before, yet terminals give them a cell.
 	if at := v.col - 1; at >= 0 && r != "\uff9e" && r != "\uff9f" {
 		if v.grid[v.row][at] == wideTail {
 			at--
 		}
-		if before := v.grid[v.row][at]; before != "" && uniseg.GraphemeClusterCount(before+r) == 1 {
+		if before := v.grid[v.row][at]; before != "" && !ascii(before, r) && uniseg.GraphemeClusterCount(before+r) == 1 {
 			v.grid[v.row][at] = before + r
 			if width := cellWidth(before + r); at+width > v.col && v.col < v.cols {
 				v.grid[v.row][v.col] = wideTail
@@ -122,21 +202,27 @@ func (v *vt) put(r string) {
 	v.col += max(1, width)
 }
 
+// ascii reports whether two clusters are plain characters, which never become one.
+func ascii(a, b string) bool {
+	return len(a) == 1 && len(b) == 1 && a[0] < utf8.RuneSelf && b[0] < utf8.RuneSelf
+}
+
 func cellWidth(s string) int {
 	return uniseg.StringWidth(s) + strings.Count(s, "\uff9e") + strings.Count(s, "\uff9f")
 }
 
-func (v *vt) escape(b []byte) int {
+func (v *Terminal) escape(b []byte) int {
 	if len(b) < 2 {
 		return 0
 	}
 	switch b[1] {
 	case ']':
-		if end := strings.IndexByte(string(b), 7); end > 0 {
-			v.osc = append(v.osc, string(b[2:end]))
-			return end + 1
+		end := slices.Index(b, 7)
+		if end < 0 {
+			return 0
 		}
-		return 0
+		v.osc(string(b[2:end]))
+		return end + 1
 	case '[':
 		for i := 2; i < len(b); i++ {
 			if b[i] >= 0x40 && b[i] <= 0x7e {
@@ -150,7 +236,19 @@ func (v *vt) escape(b []byte) int {
 	return 2
 }
 
-func (v *vt) csi(arg string, final byte) {
+func (v *Terminal) osc(text string) {
+	notice, ok := strings.CutPrefix(text, "9;")
+	if !ok || !utf8.ValidString(notice) || strings.ContainsFunc(notice, unicode.IsControl) {
+		v.fault("OSC %q", text)
+		return
+	}
+	v.notices = append(v.notices, notice)
+}
+
+// style is what package term sends, and nothing else: text may be dim, but not hidden, and a reset is a reset.
+var style = regexp.MustCompile(`^(0|(1;?)?(2;?)?(7;?)?(38;5;[0-9]+)?)$`)
+
+func (v *Terminal) csi(arg string, final byte) {
 	n, _ := strconv.Atoi(arg)
 	switch {
 	case final == 'A' && n > 0:
@@ -172,7 +270,8 @@ func (v *vt) csi(arg string, final byte) {
 		for _, row := range v.grid {
 			clear(row)
 		}
-	case final == 'm':
+	case final == 'm' && arg != "" && style.MatchString(arg):
+		v.styles++
 	case arg == "?2004" && (final == 'h' || final == 'l'):
 		if v.paste = final == 'h'; v.paste {
 			v.pastes++
@@ -182,8 +281,8 @@ func (v *vt) csi(arg string, final byte) {
 	}
 }
 
-// resize reflows as most terminals do: what is in a row that has become too long goes on in the next.
-func (v *vt) resize(cols, height int) {
+// Resize changes the size. It reflows as most terminals do: what is in a row that has become too long goes on in the next.
+func (v *Terminal) Resize(cols, height int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	old := v.grid[:v.row+1]
@@ -233,8 +332,8 @@ func rowText(cells []string) string {
 	return strings.TrimRight(b.String(), " ")
 }
 
-// view returns the rows in use, with the cursor shown as ▮ before the character it is on.
-func (v *vt) view() string {
+// Screen returns the rows in use, with the cursor shown as ▮ before the character it is on.
+func (v *Terminal) Screen() string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	var rows []string
@@ -250,8 +349,8 @@ func (v *vt) view() string {
 	return strings.TrimRight(strings.Join(rows, "\n"), "\n")
 }
 
-// all returns every row, those scrolled off first.
-func (v *vt) all() []string {
+// Rows returns every row, those scrolled off first.
+func (v *Terminal) Rows() []string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	rows := append([]string(nil), v.scroll...)

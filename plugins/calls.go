@@ -1,0 +1,329 @@
+package plugins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"opentalk/plugins/hook"
+)
+
+// Filter passes an item through the filters of its stage. It takes [hook.RowBudget] at most. A filter that fails lets pass and
+// is named in the outcome, but a required one drops.
+func (h *Host) Filter(ctx context.Context, item hook.Item) Outcome {
+	row := h.view.Load().rows[item.Stage]
+	if len(row) == 0 {
+		return Outcome{Text: textOf(item)}
+	}
+	var why cause
+	if item.Stage == hook.StageRender {
+		why = h.senders.of(item.Message.ID)
+	}
+	return h.filter(ctx, row, item, why)
+}
+
+func (h *Host) filter(ctx context.Context, row []step, item hook.Item, why cause) Outcome {
+	return run(withCause(ctx, why), row, item, why.from, func(s step, err error) {
+		h.failed(s.ext, s.filter.Handler, err)
+	})
+}
+
+// Observe tells every extension that wants to know of something that happened. It does not wait for any.
+func (h *Host) Observe(event hook.Event) {
+	watchers := h.view.Load().watchers[event.Kind()]
+	if len(watchers) == 0 {
+		return
+	}
+	why, live := h.causeOf(event), isLive(event)
+	for _, e := range watchers {
+		sent := event.Kind() == hook.KindSent && why.from == e.Name
+		if !sent && (live || e.may(hook.CanHistory)) {
+			e.queue.put(event, why)
+		}
+	}
+}
+
+func (h *Host) causeOf(event hook.Event) cause {
+	switch e := event.(type) {
+	case hook.SentEvent:
+		return h.senders.of(e.Message.ID)
+	case hook.DeliveryEvent:
+		return h.senders.of(e.ID)
+	}
+	return cause{}
+}
+
+func isLive(event hook.Event) bool {
+	switch e := event.(type) {
+	case hook.MessageEvent:
+		return e.Message.Live
+	case hook.MentionEvent:
+		return e.Message.Live
+	case hook.MemberEvent:
+		return e.Live
+	case hook.TopicEvent:
+		return e.Live
+	}
+	return true
+}
+
+// deliver hands an event to the observers of an extension, one after the other.
+func (h *Host) deliver(name string, t told) {
+	if t.missed > 0 {
+		h.tell(name, hook.Missed{Count: t.missed}, cause{})
+	}
+	h.tell(name, t.event, t.cause)
+}
+
+func (h *Host) tell(name string, event hook.Event, why cause) {
+	e := h.view.Load().extensions[name]
+	if e == nil {
+		return
+	}
+	budget := hook.ObserveBudget
+	if event.Kind() == hook.KindStart {
+		budget = hook.StartBudget
+	}
+	for _, o := range e.observers(event.Kind()) {
+		ctx, cancel := context.WithTimeout(withCause(context.Background(), why), budget)
+		_, err := invoke(ctx, e, o.Handler, func(ctx context.Context, x hook.Extender) (struct{}, error) {
+			return struct{}{}, x.Observe(ctx, hook.Target{Extension: name, Handler: o.Handler}, event)
+		})
+		cancel()
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = overrun(budget)
+		}
+		if err != nil {
+			h.failed(name, o.Handler, err)
+		} else if event.Kind() == hook.KindStart {
+			h.ready(name)
+		}
+	}
+}
+
+// ready takes note that an extension has come up: what it has registered by now is all that there is.
+func (h *Host) ready(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if e := h.view.Load().extensions[name]; e != nil {
+		e.guest.keepRequired(e, true)
+		h.rebuild()
+	}
+}
+
+// Commands returns all that can be typed now, in alphabetical order. The caller must not change them.
+func (h *Host) Commands() []Command { return h.view.Load().commands }
+
+// Command finds a command by its bare or its full name.
+func (h *Host) Command(name string) (Command, bool) {
+	c := h.view.Load().names[name]
+	if c == nil {
+		return Command{}, false
+	}
+	return *c, true
+}
+
+// Run runs a command, for [hook.CommandBudget] at most, and returns what it answers: foreign text. call needs no target.
+func (h *Host) Run(ctx context.Context, c Command, call hook.Call) ([]string, error) {
+	call.Target = hook.Target{Extension: c.Extension, Handler: c.Handler}
+	return answer(ctx, h, c, hook.CommandBudget, func(ctx context.Context, x hook.Extender) ([]string, error) {
+		return x.Run(ctx, call)
+	})
+}
+
+// Complete returns what may stand in place of the last word of a command. It gives nothing rather than an error.
+func (h *Host) Complete(ctx context.Context, c Command, ask hook.Completion) []string {
+	e := h.view.Load().extensions[c.Extension]
+	if !c.Complete || e == nil {
+		return nil
+	}
+	ask.Target = hook.Target{Extension: c.Extension, Handler: c.Handler}
+	words, _ := answer(ctx, h, c, e.guest.budget(hook.FilterBudget), func(ctx context.Context, x hook.Extender) ([]string, error) {
+		return x.Complete(ctx, ask)
+	})
+	return words
+}
+
+// answer asks a command for something. An error with a code is an answer, too; others count as failures.
+func answer(
+	ctx context.Context, h *Host, c Command, budget time.Duration, f func(context.Context, hook.Extender) ([]string, error),
+) ([]string, error) {
+	e := h.view.Load().extensions[c.Extension]
+	if e == nil {
+		return nil, hook.Errorf(hook.CodeClosed, "extension %q is not running", c.Extension)
+	}
+	asking, cancel := context.WithTimeout(ctx, budget)
+	defer cancel()
+	lines, err := invoke(asking, e, c.Handler, f)
+	if err != nil && ctx.Err() == nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = overrun(budget)
+		}
+		if has(err, hook.CodeFailed) {
+			h.failed(c.Extension, c.Handler, err)
+		}
+	}
+	return lines, err
+}
+
+// errSuspect is why an extension was not called: another one that may have ended their process was.
+var errSuspect = hook.Errorf(hook.CodeClosed, "its plugin is being looked at")
+
+// invoke makes a call of a handler. It returns with ctx at the latest. The handler gets no other call before it has answered
+// this one; a builtin's is waited for behind the scenes, to see whether it comes back.
+func invoke[T any](
+	ctx context.Context, e *extension, id hook.HandlerID, f func(context.Context, hook.Extender) (T, error),
+) (T, error) {
+	var none T
+	leave, err := e.enter(ctx, id)
+	if err != nil {
+		return none, err
+	}
+	c := e.proc.beginCall(e.Name, id)
+	calling := context.WithValue(ctx, callKey{}, c)
+	if e.guest.builtin != nil {
+		calling = context.WithoutCancel(calling)
+	}
+	type answer struct {
+		value T
+		err   error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		v, err := f(calling, e.proc.extender)
+		e.proc.endCall(c, err)
+		leave(err)
+		answers <- answer{v, err}
+	}()
+	select {
+	case a := <-answers:
+		return a.value, a.err
+	case <-ctx.Done():
+		return none, ctx.Err()
+	}
+}
+
+// enter waits until the handler is free, and, of an extension that may have ended its process, every other such. leave is told
+// how the call ended.
+func (e *extension) enter(ctx context.Context, id hook.HandlerID) (leave func(error), err error) {
+	trial := e.suspect.Load()
+	if trial {
+		select {
+		case e.guest.trial <- struct{}{}:
+		case <-ctx.Done():
+			return nil, errSuspect
+		}
+	}
+	slot := e.slot(id)
+	select {
+	case slot <- struct{}{}:
+	case <-ctx.Done():
+		if trial {
+			<-e.guest.trial
+		}
+		return nil, ctx.Err()
+	}
+	return func(err error) {
+		<-slot
+		if trial {
+			if !has(err, hook.CodeClosed) {
+				e.host.acquit(e)
+			}
+			<-e.guest.trial
+		}
+	}, nil
+}
+
+// acquit takes the suspicion from an extension.
+func (h *Host) acquit(e *extension) {
+	e.suspect.Store(false)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	e.guest.mark(e.Name).suspect = false
+}
+
+// failed takes note of a failure of a handler. The third within a minute turns its extension off.
+func (h *Host) failed(name string, id hook.HandlerID, err error) {
+	if has(err, hook.CodeClosed) {
+		return // its process has ended, which is counted elsewhere
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	e := h.view.Load().extensions[name]
+	if e == nil || e.guest.isOff(name) {
+		return
+	}
+	what := e.guest.describe(name, id) + err.Error()
+	e.log.line("error", what)
+	if e.guest.mark(name).strikes.add(time.Now()) {
+		h.turnOff(e.guest, name, fmt.Sprintf("%d failures within a minute, the last of the %s", hook.Strikes, what))
+	}
+}
+
+// turnOff makes an extension get no more calls, and tells the person. A plugin all of whose extensions are off is ended,
+// unless it is builtin. h.mu is held.
+func (h *Host) turnOff(g *guest, name, why string) {
+	m := g.mark(name)
+	if m.off {
+		return
+	}
+	m.off = true
+	source, rest := "", false
+	for _, e := range g.extensions {
+		if e.Name == name {
+			e.end()
+			source = e.Source
+		}
+		rest = rest || !g.isOff(e.Name)
+	}
+	kind := "extension"
+	if g.name == name {
+		kind, source = "plugin", g.manifest.Exec
+	}
+	if source != "" {
+		source = " (" + source + ")"
+	}
+	h.fault(name, fmt.Sprintf("%s %q%s was turned off: %s", kind, name, source, why))
+	if g.builtin == nil && !rest && g.proc != nil {
+		g.state, g.why = StateOff, why
+		g.cancel()
+	}
+	h.rebuild()
+}
+
+// fault tells the person. The line has one line only. h.mu is held, which is why the chat is told on the side.
+func (h *Host) fault(name, text string) {
+	h.logOf(name).line("host", text)
+	go h.chat.Fault(Fault{Extension: name, Text: strings.Join(strings.Fields(text), " "), Again: "/plugin enable " + name})
+}
+
+// describe names a handler, for a line: "outgoing filter (poll.lua:12): ". Host.mu is held.
+func (g *guest) describe(name string, id hook.HandlerID) string {
+	what, source := "handler", ""
+	for _, e := range g.extensions {
+		if e.Name != name {
+			continue
+		}
+		for _, c := range e.Commands {
+			if c.Handler == id {
+				what, source = "command /"+c.Name, c.Source
+			}
+		}
+		for _, f := range e.Filters {
+			if f.Handler == id {
+				what, source = string(f.Stage)+" filter", f.Source
+			}
+		}
+		for _, o := range e.Observes {
+			if o.Handler == id {
+				what, source = "observer of "+string(o.Kind), o.Source
+			}
+		}
+	}
+	if source != "" {
+		what += " (" + source + ")"
+	}
+	return what + ": "
+}

@@ -1,0 +1,369 @@
+package plugins
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"opentalk/plugins/hook"
+)
+
+// State is how a plugin is.
+type State string
+
+// The states.
+const (
+	StateNew      State = "new"      // it was never enabled
+	StateDisabled State = "disabled" // by the person
+	StateStarting State = "starting"
+	StateRunning  State = "running"
+	StateWaiting  State = "waiting" // it has ended and will be started again
+	StateOff      State = "off"     // it failed too often, or cannot be started
+	StateChanged  State = "changed" // it is not what was enabled
+)
+
+// guest is a plugin. Its supervisor starts its process and starts it again; whoever wants something else ends the supervisor.
+type guest struct {
+	host    *Host
+	name    string
+	dir     string
+	builtin *Builtin // nil for one with a folder
+	log     *logFile
+	trial   chan struct{} // held by the one call of a suspect
+
+	// Host.mu guards what follows.
+	manifest   Manifest // as it was when it was last started
+	pin        pin
+	state      State
+	why        string // it is off, or has ended
+	proc       *process
+	since      time.Time // it runs
+	starts     int
+	extensions []*extension
+	marks      map[string]*mark
+	required   map[string][]hook.Filter // of its extensions, also of those that are away
+	crashes    strikes
+	cancel     context.CancelFunc // of the supervisor
+	done       chan struct{}      // closed when that has ended
+	tried      chan struct{}      // closed when it has started the process once, or failed to
+}
+
+// newGuest makes one that is not supervised. Host.mu is held.
+func (h *Host) newGuest(name string, b *Builtin) *guest {
+	g := &guest{
+		host: h, name: name, dir: filepath.Join(h.folder, name), builtin: b, log: h.logOf(name), state: StateNew,
+		trial: make(chan struct{}, 1), marks: map[string]*mark{}, required: map[string][]hook.Filter{},
+		tried: make(chan struct{}), done: make(chan struct{}),
+	}
+	close(g.tried)
+	close(g.done)
+	if b == nil {
+		g.pin = h.locked.get(name)
+		if !g.pin.Enabled && g.pin.SHA256 != "" {
+			g.state = StateDisabled
+		}
+	}
+	return g
+}
+
+func (g *guest) enabled() bool { return g.builtin != nil || g.pin.Enabled }
+
+func (g *guest) granted() []hook.Capability {
+	if g.builtin != nil {
+		return hook.Capabilities()
+	}
+	return g.pin.Capabilities
+}
+
+// budget is what a call gets of an answer for which something waits.
+func (g *guest) budget(d time.Duration) time.Duration {
+	if g.builtin != nil {
+		return hook.ScriptBudget
+	}
+	return d
+}
+
+// mark returns what is held against an extension. Host.mu is held.
+func (g *guest) mark(name string) *mark {
+	if g.marks[name] == nil {
+		g.marks[name] = &mark{}
+	}
+	return g.marks[name]
+}
+
+func (g *guest) isOff(name string) bool { return g.marks[name] != nil && g.marks[name].off }
+
+// supervised reports whether the process will be started again. Host.mu is held.
+func (g *guest) supervised() bool {
+	return g.state == StateStarting || g.state == StateRunning || g.state == StateWaiting
+}
+
+// begin starts a supervisor. There must be none. Host.mu is held.
+func (g *guest) begin() {
+	ctx, cancel := context.WithCancel(context.Background())
+	g.cancel, g.done, g.tried = cancel, make(chan struct{}), make(chan struct{})
+	g.state, g.why, g.crashes, g.starts = StateStarting, "", strikes{}, 0
+	for _, m := range g.marks {
+		*m = mark{}
+	}
+	go g.supervise(ctx, g.done, g.tried)
+}
+
+// end ends the supervisor, and with it the process, and returns when both are gone.
+func (g *guest) end() {
+	g.host.mu.Lock()
+	cancel, done := g.cancel, g.done
+	g.host.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+	<-done
+}
+
+// errFinal is why a plugin is not started again.
+type errFinal struct {
+	state State
+	text  string
+}
+
+func (e errFinal) Error() string { return e.text }
+
+func (g *guest) supervise(ctx context.Context, done, tried chan struct{}) {
+	defer close(done)
+	var onceTried = func() {
+		select {
+		case <-tried:
+		default:
+			close(tried)
+		}
+	}
+	defer onceTried()
+	delay := backOffFirst
+	for {
+		began := time.Now()
+		err := g.live(ctx, onceTried)
+		onceTried()
+		if ctx.Err() != nil || g.ended(err) {
+			return
+		}
+		if time.Since(began) > steadyAfter {
+			delay = backOffFirst
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(delay):
+		}
+		delay = min(2*delay, backOffMost)
+	}
+}
+
+// live is one run of the process. The error is why it is over; it is nil if that is somebody's fault who was blamed for it.
+func (g *guest) live(ctx context.Context, started func()) error {
+	what, hello, err := g.prepare(ctx)
+	if err != nil {
+		return err
+	}
+	starting, cancel := context.WithTimeout(ctx, hook.StartBudget)
+	defer cancel()
+	p, err := g.launch(starting, what)
+	if err != nil {
+		return err
+	}
+	if err := g.introduce(starting, p, hello); err != nil {
+		p.end()
+		g.leave(p)
+		return err
+	}
+	started()
+	select {
+	case <-p.child.exited:
+		p.end()
+	case <-ctx.Done():
+		p.stop()
+	}
+	return g.leave(p)
+}
+
+// prepare looks at what is to be started. A plugin that is not what was enabled is not started.
+func (g *guest) prepare(ctx context.Context) (program, hook.Hello, error) {
+	h := g.host
+	hello := hook.Hello{Version: hook.Version, Chat: h.cfg.Version, Name: g.name}
+	var err error
+	if hello.Self, err = h.chat.Me(ctx); err != nil {
+		return program{}, hello, err
+	}
+	if b := g.builtin; b != nil {
+		hello.Config, err = json.Marshal(b.Config)
+		return program{path: b.Exec, args: b.Args, mtls: true}, hello, err
+	}
+	m, err := readManifest(g.dir)
+	if err != nil {
+		return program{}, hello, errFinal{StateOff, err.Error()}
+	}
+	if hello.Config, err = m.settings(h.cfg.Settings(g.name)); err != nil {
+		return program{}, hello, errFinal{StateOff, err.Error()}
+	}
+	now, err := newPin(g.dir, m)
+	if err != nil {
+		return program{}, hello, errFinal{StateOff, err.Error()}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	g.manifest = m
+	if what := g.pin.changed(now); what != "" {
+		return program{}, hello, errFinal{StateChanged, "its " + what + " changed since it was enabled"}
+	}
+	return program{path: filepath.Join(g.dir, filepath.FromSlash(m.Exec)), args: m.Args, dir: g.dir, mtls: now.MTLS}, hello, nil
+}
+
+// introduce lets the plugin register.
+func (g *guest) introduce(ctx context.Context, p *process, hello hook.Hello) error {
+	h := g.host
+	h.mu.Lock()
+	g.proc = p
+	h.mu.Unlock()
+	all, err := p.extender.Start(ctx, hello, &service{h, p})
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("it was not ready within %v", hook.StartBudget)
+	case has(err, hook.CodeVersion):
+		return errFinal{StateOff, err.Error()}
+	case err != nil:
+		return err
+	}
+	if err := h.register(p, all, false); err != nil {
+		return err
+	}
+	close(p.started)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	g.state, g.why, g.since = StateRunning, "", time.Now()
+	g.starts++
+	return g.rememberRequired()
+}
+
+// rememberRequired writes down whether something has to wait for this plugin at the next start. Host.mu is held.
+func (g *guest) rememberRequired() error {
+	if required := len(g.required) > 0; g.builtin == nil && g.pin.Required != required {
+		g.pin.Required = required
+		return g.host.locked.set(g.name, func(p *pin) { p.Required = required })
+	}
+	return nil
+}
+
+// leave takes back what a process has registered. It returns how the process ended, or nil if one extension was to blame.
+func (g *guest) leave(p *process) error {
+	h := g.host
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, e := range g.extensions {
+		e.end()
+	}
+	g.extensions, g.proc = nil, nil
+	h.rebuild()
+	if p.blamed {
+		return nil
+	}
+	if g.builtin != nil {
+		suspects := slices.Collect(maps.Keys(p.cutOff()))
+		if len(suspects) == 1 {
+			h.turnOff(g, suspects[0], "its call ended the process: "+p.child.ending())
+			return nil
+		}
+		for _, name := range suspects {
+			g.mark(name).suspect = true
+		}
+	}
+	return errors.New(p.child.ending())
+}
+
+// ended takes note that the process is over, and reports whether it stays so.
+func (g *guest) ended(err error) bool {
+	h := g.host
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err == nil {
+		g.state = StateWaiting
+		return false
+	}
+	g.log.line("host", err.Error())
+	var final errFinal
+	switch {
+	case errors.As(err, &final):
+		g.state, g.why = final.state, final.text
+		h.fault(g.name, fmt.Sprintf("plugin %q was not started: %s", g.name, final.text))
+	case g.crashes.add(time.Now()):
+		g.state, g.why = StateOff, fmt.Sprintf("it ended %d times within %v: %v", hook.Strikes, hook.StrikeWindow, err)
+		h.fault(g.name, fmt.Sprintf("plugin %q ended %d times within a minute and was turned off: %v", g.name, hook.Strikes, err))
+	default:
+		g.state, g.why = StateWaiting, err.Error()
+	}
+	h.rebuild()
+	return !g.supervised()
+}
+
+// overran ends the process for a call that computes on and on.
+func (g *guest) overran(c *call) {
+	g.host.mu.Lock()
+	defer g.host.mu.Unlock()
+	if g.proc != c.proc {
+		return
+	}
+	c.proc.blamed = true
+	g.host.turnOff(g, c.ext, g.describe(c.ext, c.handler)+fmt.Sprintf("did not come back within %v", scriptOverrun))
+	c.proc.child.Kill(context.Background())
+}
+
+// keepRequired remembers the required filters of an extension for when it is away. One that registers its handlers only when
+// it has got its [hook.Started] keeps those of before until then. Host.mu is held.
+func (g *guest) keepRequired(e *extension, running bool) {
+	g.mark(e.Name)
+	required := e.required()
+	if len(required) == 0 && !running && len(e.observers(hook.KindStart)) > 0 {
+		return
+	}
+	delete(g.required, e.Name)
+	if len(required) > 0 {
+		g.required[e.Name] = required
+	}
+}
+
+// vacant returns what stands in for required filters that cannot be asked: each fails at once. Host.mu is held.
+func (g *guest) vacant() []step {
+	if !g.enabled() {
+		return nil
+	}
+	var steps []step
+	missing := func(name string, f hook.Filter) {
+		err := hook.Errorf(hook.CodeFailed, "%q must decide on what is sent, and is %s", name, g.absence(name))
+		steps = append(steps, step{ext: name, filter: f, budget: hook.FilterBudget, call: func(context.Context, hook.Item) (hook.Verdict, error) {
+			return hook.Verdict{}, err
+		}})
+	}
+	for name, filters := range g.required {
+		there := slices.ContainsFunc(g.extensions, func(e *extension) bool { return e.Name == name && len(e.required()) > 0 })
+		for _, f := range filters {
+			if !there || g.isOff(name) {
+				missing(name, f)
+			}
+		}
+	}
+	if g.pin.Required && len(g.required) == 0 && g.starts == 0 {
+		missing(g.name, hook.Filter{Stage: hook.StageOutgoing, Required: true})
+	}
+	return steps
+}
+
+func (g *guest) absence(name string) string {
+	switch {
+	case g.isOff(name), !g.supervised():
+		return "off"
+	}
+	return "not ready"
+}

@@ -1,0 +1,219 @@
+package plugins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-plugin"
+
+	"opentalk/plugins/hook"
+	"opentalk/plugins/wire"
+)
+
+// The test binary is also the plugin: what it does is its first argument.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(victimEnv); dir != "" {
+		victim(dir)
+	}
+	if os.Getenv(wire.Handshake.MagicCookieKey) == "" {
+		os.Exit(m.Run())
+	}
+	kind, ok := kinds[os.Args[1]]
+	if !ok {
+		fmt.Fprintf(os.Stderr, "no such plugin: %q\n", os.Args)
+		os.Exit(2)
+	}
+	if kind.first != nil {
+		kind.first()
+	}
+	if !kind.deaf {
+		go func() {
+			io.Copy(io.Discard, os.Stdin)
+			os.Exit(0)
+		}()
+	}
+	plugin.Serve(wire.ServeConfig(&subject{kind: kind}))
+}
+
+const victimEnv = "OPENTALK_TEST_VICTIM"
+
+// kind is a plugin of the tests. It has one extension of its name, with what it has functions for; each handler gets a number.
+type kind struct {
+	first    func() // before it serves
+	deaf     bool   // it does not listen to its input
+	needs    []hook.Capability
+	register func(*hook.Extension) // last touches
+	filters  map[hook.Stage]func(context.Context, *subject, hook.Item) (hook.Verdict, error)
+	required bool
+	run      func(context.Context, *subject, hook.Call) ([]string, error) // the command "test"
+	observe  func(context.Context, *subject, hook.Event) error
+	kinds    []hook.Kind
+	after    func(context.Context, *subject) // once it has started
+}
+
+// subject is such a plugin at work.
+type subject struct {
+	kind  kind
+	name  string
+	hello hook.Hello
+	host  hook.Host
+}
+
+func (s *subject) Start(_ context.Context, hello hook.Hello, host hook.Host) (hook.Registration, error) {
+	s.name, s.hello, s.host = hello.Name, hello, host
+	e := hook.Extension{Name: s.name, Version: "1", Needs: s.kind.needs}
+	for i, stage := range hook.Stages() {
+		if s.kind.filters[stage] != nil {
+			e.Filters = append(e.Filters, hook.Filter{
+				Handler: hook.HandlerID(i + 1), Stage: stage, Source: "kinds.go:1", Required: s.kind.required && stage == hook.StageOutgoing,
+			})
+		}
+	}
+	if s.kind.run != nil {
+		e.Commands = []hook.Command{{Handler: 10, Name: "test", Help: "tests"}}
+	}
+	for i, k := range s.kind.kinds {
+		e.Observes = append(e.Observes, hook.Observer{Handler: hook.HandlerID(20 + i), Kind: k})
+	}
+	if s.kind.register != nil {
+		s.kind.register(&e)
+	}
+	if s.kind.after != nil {
+		go s.kind.after(context.Background(), s)
+	}
+	return hook.Registration{Extensions: []hook.Extension{e}}, nil
+}
+
+func (s *subject) Run(ctx context.Context, c hook.Call) ([]string, error) {
+	return s.kind.run(ctx, s, c)
+}
+func (s *subject) Complete(_ context.Context, c hook.Completion) ([]string, error) {
+	return c.Args, nil
+}
+func (s *subject) Filter(ctx context.Context, _ hook.Target, i hook.Item) (hook.Verdict, error) {
+	return s.kind.filters[i.Stage](ctx, s, i)
+}
+func (s *subject) Observe(ctx context.Context, _ hook.Target, e hook.Event) error {
+	return s.kind.observe(ctx, s, e)
+}
+func (s *subject) Stop(context.Context) error { return nil }
+
+type filters = map[hook.Stage]func(context.Context, *subject, hook.Item) (hook.Verdict, error)
+
+func shout(_ context.Context, _ *subject, i hook.Item) (hook.Verdict, error) {
+	return hook.Verdict{Action: hook.Rewrite, Text: textOf(i) + "!"}, nil
+}
+
+func pass(context.Context, *subject, hook.Item) (hook.Verdict, error) { return hook.Verdict{}, nil }
+
+// on does something when a message says so, and shouts otherwise.
+func on(word string, f func(context.Context, *subject)) filters {
+	filter := func(ctx context.Context, s *subject, i hook.Item) (hook.Verdict, error) {
+		if strings.Contains(textOf(i), word) {
+			f(ctx, s)
+		}
+		return shout(ctx, s, i)
+	}
+	return filters{hook.StageOutgoing: filter, hook.StageIncoming: filter}
+}
+
+var kinds = map[string]kind{
+	"good": {
+		filters: filters{hook.StageOutgoing: shout, hook.StageIncoming: shout},
+		run: func(ctx context.Context, s *subject, c hook.Call) ([]string, error) {
+			if c.Line == "fail" {
+				return nil, hook.Errorf(hook.CodeNotFound, "no such thing")
+			}
+			return []string{"you said " + c.Line, string(s.hello.Config)}, nil
+		},
+	},
+	"guard": {
+		required: true,
+		filters: filters{hook.StageOutgoing: func(_ context.Context, _ *subject, i hook.Item) (hook.Verdict, error) {
+			switch {
+			case strings.Contains(i.Out.Text, "die"):
+				os.Exit(3)
+			case strings.Contains(i.Out.Text, "secret"):
+				return hook.Verdict{Action: hook.Drop, Reason: "it holds a secret"}, nil
+			}
+			return hook.Verdict{}, nil
+		}},
+	},
+	"crash": {filters: on("now", func(context.Context, *subject) { os.Exit(3) })},
+	"hang":  {filters: on("now", func(context.Context, *subject) { select {} })},
+	"fails": {filters: filters{hook.StageIncoming: func(context.Context, *subject, hook.Item) (hook.Verdict, error) {
+		return hook.Verdict{}, errors.New("this is \x1b[31mwrong\nin two lines")
+	}}},
+	"garbage":   {first: func() { fmt.Println("hello, I am no plugin"); time.Sleep(time.Hour) }},
+	"gibberish": {first: func() { fmt.Printf("1|1|unix|%s|grpc|\n", gibberish()); time.Sleep(time.Hour) }},
+	"exits":     {first: func() { fmt.Fprintln(os.Stderr, "I cannot start"); os.Exit(7) }},
+	"silent":    {first: func() { select {} }},
+	"tcp":       {first: func() { fmt.Println("1|1|tcp|127.0.0.1:1|grpc|"); time.Sleep(time.Hour) }},
+	"denied":    {register: func(e *hook.Extension) { e.Needs = []hook.Capability{hook.CanSend} }},
+	"flood": {
+		needs:   []hook.Capability{hook.CanSend, hook.CanNotify},
+		filters: filters{hook.StageOutgoing: pass, hook.StageIncoming: pass},
+		observe: func(ctx context.Context, s *subject, _ hook.Event) error {
+			ctx = context.WithoutCancel(ctx)
+			for range 16 {
+				go func() {
+					for {
+						s.host.Send(ctx, s.name, hook.Outgoing{Text: "spam"})
+						s.host.Print(ctx, s.name, "", "spam")
+						s.host.Notify(ctx, s.name, "spam")
+						s.host.Log(ctx, s.name, hook.LevelInfo, strings.Repeat("spam", 1000))
+					}
+				}()
+			}
+			go func() {
+				for {
+					fmt.Fprintln(os.NewFile(2, ""), strings.Repeat("spam", 1000))
+				}
+			}()
+			return nil
+		},
+		kinds: []hook.Kind{hook.KindTimer},
+		after: func(ctx context.Context, s *subject) {
+			for s.host.SetTimer(ctx, s.name, hook.TimerSetting{Name: "go", After: 10 * time.Millisecond}) != nil {
+				time.Sleep(time.Millisecond) // it is not registered yet
+			}
+		},
+	},
+	"stdout": {filters: on("now", func(context.Context, *subject) {
+		line := strings.Repeat("x", 1<<20) + "\x1b[2J"
+		fmt.Print(line)
+		fmt.Fprint(os.Stderr, line)
+		raw := os.NewFile(1, "") // past what go-plugin has put in place of it
+		for range 4 {
+			fmt.Fprint(raw, line)
+		}
+	})},
+	"stdin": {deaf: true, run: func(context.Context, *subject, hook.Call) ([]string, error) {
+		if tty, err := os.Open("/dev/tty"); err == nil {
+			tty.Close()
+			return []string{"a terminal"}, nil
+		}
+		go func() {
+			n, err := os.Stdin.Read(make([]byte, 1))
+			fmt.Fprintln(os.Stderr, "read", n, err)
+		}()
+		return []string{"no terminal"}, nil
+	}},
+	"env": {run: func(context.Context, *subject, hook.Call) ([]string, error) { return os.Environ(), nil }},
+	"fork": {filters: on("now", func(context.Context, *subject) {
+		cmd := exec.Command("sleep", "600")
+		cmd.Stdout, cmd.Stderr = os.NewFile(1, ""), os.NewFile(2, "") // and so holds what the host reads
+		if err := cmd.Start(); err != nil {
+			panic(err)
+		}
+		fmt.Fprintln(os.Stderr, "forked", cmd.Process.Pid)
+	})},
+	"deaf": {deaf: true, first: ignoreEverything, filters: filters{hook.StageIncoming: shout}},
+}

@@ -1,0 +1,55 @@
+package plugins
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"opentalk/plugins/hook"
+)
+
+// TestPlugin: what a well-behaved plugin does, from being found to being disabled.
+func TestPlugin(t *testing.T) {
+	w := newWorld(t)
+	w.plugin("bell", "good", "[config]\nsound = \"ding\"\nvolume = 3")
+	w.cfg.Settings = func(string) map[string]any { return map[string]any{"volume": 5} }
+	w.start()
+	if o, _ := w.out("hi"); o.Text != "hi" {
+		t.Errorf("a plugin that was never enabled: %+v", o)
+	}
+	if all := w.host.List(); len(all) != 1 || all[0].State != StateNew || all[0].Manifest.Exec != "plugin" {
+		t.Errorf("list: %+v", all)
+	}
+	w.enable("bell")
+	if o, _ := w.out("hi"); o.Text != "hi!" {
+		t.Errorf("outgoing: %+v", o)
+	}
+	if o, _ := w.in("hi"); o.Text != "hi!" {
+		t.Errorf("incoming: %+v", o)
+	}
+	c, ok := w.host.Command("test")
+	if !ok || c.Full != "bell.test" {
+		t.Fatalf("command: %+v, %v", c, ok)
+	}
+	lines, err := w.host.Run(t.Context(), c, hook.Call{Line: "a b", Person: true})
+	if got := strings.Join(lines, "\n"); err != nil || got != "you said a b\n"+`{"sound":"ding","volume":5}` {
+		t.Errorf("run: %q, %v", got, err)
+	}
+	for range 2 * hook.Strikes {
+		if _, err := w.host.Run(t.Context(), c, hook.Call{Line: "fail"}); !has(err, hook.CodeNotFound) {
+			t.Errorf("an answer that is an error: %v", err)
+		}
+	}
+	if err := w.host.Disable("bell"); err != nil {
+		t.Fatal(err)
+	}
+	if o, _ := w.out("hi"); o.Text != "hi" || len(w.host.Commands()) != 0 {
+		t.Errorf("disabled: %+v", o)
+	}
+	w.noFault()
+	began := time.Now()
+	w.host.Close()
+	if took := time.Since(began); took > time.Second/2 {
+		t.Errorf("closing took %v", took)
+	}
+}

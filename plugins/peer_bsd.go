@@ -1,0 +1,30 @@
+//go:build darwin || freebsd
+
+package plugins
+
+import (
+	"net"
+
+	"golang.org/x/sys/unix"
+)
+
+// peerUID returns who is at the other end of a Unix socket.
+func peerUID(conn *net.UnixConn) (uid int, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	cerr := raw.Control(func(fd uintptr) {
+		var cred *unix.Xucred
+		if cred, err = unix.GetsockoptXucred(int(fd), solLocal, unix.LOCAL_PEERCRED); err == nil {
+			uid = int(cred.Uid)
+		}
+	})
+	if cerr != nil {
+		return 0, cerr
+	}
+	return uid, err
+}
+
+// solLocal is SOL_LOCAL: the level of options of Unix sockets.
+const solLocal = 0

@@ -1,0 +1,270 @@
+package plugins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/go-plugin"
+	"github.com/hashicorp/go-plugin/runner"
+	"golang.org/x/time/rate"
+	"google.golang.org/grpc"
+
+	"opentalk/plugins/hook"
+	"opentalk/plugins/wire"
+)
+
+// process is one run of a plugin.
+type process struct {
+	guest    *guest
+	child    *child
+	client   *plugin.Client
+	extender hook.Extender
+	started  chan struct{} // closed when what it registers at its start is registered
+	rate     *rate.Limiter // of the calls of the host
+	serving  chan struct{} // holds one for each call of the host that is under way
+
+	blamed bool // it was ended for what one extension did; guarded by Host.mu
+
+	mu    sync.Mutex
+	calls map[*call]struct{} // under way, or cut off by the end of the process
+}
+
+// program is how a process is started.
+type program struct {
+	path string
+	args []string
+	dir  string // it starts there
+	mtls bool
+}
+
+// launch starts a process and connects to it. ctx ends the process if it has not done so by then.
+func (g *guest) launch(ctx context.Context, what program) (*process, error) {
+	h := g.host
+	cmd := exec.Command(what.path, what.args...)
+	cmd.Dir = what.dir
+	p := &process{
+		guest: g, rate: rate.NewLimiter(callRate, callBurst), started: make(chan struct{}), serving: make(chan struct{}, maxCalls), calls: map[*call]struct{}{},
+		child: &child{cmd: cmd, log: g.log, spawn: h.spawn, exited: make(chan struct{})},
+	}
+	var addr net.Addr
+	cfg := wire.ClientConfig()
+	cfg.RunnerFunc = func(_ hclog.Logger, spec *exec.Cmd, dir string) (runner.Runner, error) {
+		cmd.Env = append(environment(os.Environ()), spec.Env...)
+		p.child.dir = dir
+		return p.child, nil
+	}
+	cfg.SkipHostEnv, cfg.AutoMTLS, cfg.StartTimeout = true, what.mtls, hook.StartBudget
+	cfg.UnixSocketConfig = &plugin.UnixSocketConfig{TempDir: h.left.Sockets}
+	cfg.SyncStdout, cfg.SyncStderr = &lines{log: g.log, what: "stdout"}, &lines{log: g.log, what: "stderr"}
+	cfg.Logger = hclog.New(&hclog.LoggerOptions{
+		Output: &lines{log: g.log, what: "plugin"}, Level: hclog.Warn, DisableTime: true,
+	})
+	cfg.GRPCDialOptions = append(cfg.GRPCDialOptions, grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+		return dial(ctx, addr)
+	}))
+	p.client = plugin.NewClient(cfg)
+	stop := context.AfterFunc(ctx, func() { p.child.Kill(ctx) })
+	defer stop()
+	var err error
+	if addr, err = p.client.Start(); err == nil {
+		err = p.connect()
+	}
+	if err != nil {
+		return nil, p.abandon(ctx, err)
+	}
+	return p, nil
+}
+
+func (p *process) connect() error {
+	proto, err := p.client.Client()
+	if err != nil {
+		return err
+	}
+	raw, err := proto.Dispense(wire.Name)
+	if err != nil {
+		return err
+	}
+	p.extender = raw.(hook.Extender)
+	p.guest.host.left.add(p.child.cmd.Process.Pid)
+	return nil
+}
+
+// abandon ends a process that did not come up, and says why it did not.
+func (p *process) abandon(ctx context.Context, err error) error {
+	ended := false
+	if p.child.running() {
+		select {
+		case <-p.child.exited:
+			ended = p.child.endedItself()
+		case <-time.After(drainTime): // its outputs end before it does
+		}
+		p.end()
+	}
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("it was not ready within %v", hook.StartBudget)
+	case ended:
+		return fmt.Errorf("it ended at its start: %s", p.child.ending())
+	}
+	if said, ok := strings.CutPrefix(first, "Unrecognized remote plugin message:"); ok {
+		return fmt.Errorf("its output begins with %q rather than the line of a plugin", strings.TrimSpace(said))
+	}
+	return errors.New(first)
+}
+
+// dial connects to a plugin, and to nobody else.
+func dial(ctx context.Context, addr net.Addr) (net.Conn, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, addr.Network(), addr.String())
+	if err != nil {
+		return nil, err
+	}
+	if unix, ok := conn.(*net.UnixConn); ok {
+		uid, err := peerUID(unix)
+		if err == nil && uid != os.Getuid() {
+			err = fmt.Errorf("the socket is served by user %d", uid)
+		}
+		if err != nil {
+			conn.Close()
+			return nil, err
+		}
+	}
+	return conn, nil
+}
+
+// stop asks the plugin to end, waits for [hook.StopBudget] and ends it.
+func (p *process) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), hook.StopBudget)
+	defer cancel()
+	asked := make(chan struct{})
+	go func() {
+		p.extender.Stop(ctx)
+		close(asked)
+	}()
+	select {
+	case <-asked:
+		p.child.closeInput()
+		select {
+		case <-p.child.exited:
+		case <-ctx.Done():
+		}
+	case <-ctx.Done():
+	}
+	p.end()
+}
+
+// end ends the process and what go-plugin keeps of it, and returns when it is gone.
+func (p *process) end() {
+	p.child.Kill(context.Background())
+	<-p.child.exited
+	p.client.Kill()
+	p.guest.host.left.remove(p.child.cmd.Process.Pid)
+}
+
+// call is a call of a handler that is under way.
+type call struct {
+	proc    *process
+	ext     string
+	handler hook.HandlerID
+
+	mu      sync.Mutex
+	began   time.Time
+	asking  int           // calls of the host that it waits for
+	since   time.Time     // when the first of them began
+	waited  time.Duration // for those before
+	watcher *time.Timer   // of a builtin's
+}
+
+type callKey struct{}
+
+func callOf(ctx context.Context) *call {
+	c, _ := ctx.Value(callKey{}).(*call)
+	return c
+}
+
+func (p *process) beginCall(ext string, id hook.HandlerID) *call {
+	c := &call{proc: p, ext: ext, handler: id, began: time.Now()}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.calls[c] = struct{}{}
+	if p.guest.builtin != nil {
+		c.watcher = time.AfterFunc(scriptOverrun, c.watch)
+	}
+	return c
+}
+
+// endCall: a call that failed because nobody is there any more may be why nobody is, and is kept for blame.
+func (p *process) endCall(c *call, err error) {
+	if c.watcher != nil {
+		c.watcher.Stop()
+	}
+	remove := func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.calls, c)
+	}
+	if !has(err, hook.CodeClosed) {
+		remove()
+		return
+	}
+	go func() {
+		select {
+		case <-p.child.exited:
+		case <-time.After(hook.StopBudget):
+			remove()
+		}
+	}()
+}
+
+// cutOff returns the extensions with calls that the end of the process has cut off.
+func (p *process) cutOff() map[string]bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	names := map[string]bool{}
+	for c := range p.calls {
+		names[c.ext] = true
+	}
+	return names
+}
+
+// ask and asked frame what a handler asks of the host: the time of that is not its own.
+func (c *call) ask() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.asking++; c.asking == 1 {
+		c.since = time.Now()
+	}
+}
+
+func (c *call) asked() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.asking--; c.asking == 0 {
+		c.waited += time.Since(c.since)
+	}
+}
+
+// watch looks whether the call has computed for scriptOverrun.
+func (c *call) watch() {
+	c.mu.Lock()
+	own := time.Since(c.began) - c.waited
+	if c.asking > 0 {
+		own -= time.Since(c.since)
+	}
+	if own < scriptOverrun {
+		c.watcher.Reset(scriptOverrun - own)
+		c.mu.Unlock()
+		return
+	}
+	c.mu.Unlock()
+	c.proc.guest.overran(c)
+}

@@ -1,0 +1,267 @@
+package plugins
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/time/rate"
+
+	"opentalk/plugins/hook"
+)
+
+// extension is one that is registered. It is not changed: a new registration makes a new one, with the same lasting.
+type extension struct {
+	hook.Extension
+	*lasting
+}
+
+// lasting is what an extension keeps for as long as it is registered.
+type lasting struct {
+	host   *Host
+	guest  *guest
+	proc   *process
+	queue  *queue
+	timers timers
+	log    *logFile
+
+	sends, prints, notes, changes *rate.Limiter
+
+	suspect atomic.Bool // see mark
+	over    atomic.Bool // it was turned off, left out, or its process has ended
+
+	mu    sync.Mutex
+	slots map[hook.HandlerID]chan struct{} // what a call of a handler holds, one at a time
+}
+
+func (h *Host) newLasting(p *process, name string) *lasting {
+	return &lasting{
+		host: h, guest: p.guest, proc: p, log: h.logOf(name), slots: map[hook.HandlerID]chan struct{}{},
+		queue: newQueue(func(t told) { h.deliver(name, t) }),
+		sends: rate.NewLimiter(sendRate, sendBurst), prints: rate.NewLimiter(printRate, printBurst),
+		notes: rate.NewLimiter(notifyRate, notifyBurst), changes: rate.NewLimiter(manageRate, manageBurst),
+	}
+}
+
+func (l *lasting) slot(id hook.HandlerID) chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.slots[id] == nil {
+		l.slots[id] = make(chan struct{}, 1)
+	}
+	return l.slots[id]
+}
+
+func (l *lasting) end() {
+	l.over.Store(true)
+	l.queue.close()
+	l.timers.stop()
+}
+
+func (e *extension) may(c hook.Capability) bool { return slices.Contains(e.Needs, c) }
+
+// mark is what is held against an extension, for as long as its plugin names it.
+type mark struct {
+	strikes strikes
+	off     bool
+	suspect bool // its process died while it and others were called; it is called alone until it has answered
+}
+
+// view is what is registered and on. It is never changed.
+type view struct {
+	extensions map[string]*extension // those that are off, too
+	rows       map[hook.Stage][]step
+	watchers   map[hook.Kind][]*extension
+	commands   []Command
+	names      map[string]*Command // by every name that calls one
+}
+
+// Command is one that somebody can type.
+type Command struct {
+	hook.Command
+	Extension string
+	Full      string // "bell.test"
+	Bare      bool   // whether Name alone calls it, too
+}
+
+// register replaces what the extensions of a process are. Those that are new get their [hook.Started].
+func (h *Host) register(p *process, all hook.Registration, running bool) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	g := p.guest
+	if g.proc != p {
+		return hook.Errorf(hook.CodeClosed, "the plugin has ended")
+	}
+	if err := h.acceptable(g, all); err != nil {
+		return err
+	}
+	old := map[string]*extension{}
+	for _, e := range g.extensions {
+		old[e.Name] = e
+	}
+	g.extensions = nil
+	var fresh []*extension
+	for _, e := range all.Extensions {
+		added := &extension{Extension: e}
+		if was := old[e.Name]; was != nil {
+			added.lasting = was.lasting
+			delete(old, e.Name)
+		} else {
+			added.lasting = h.newLasting(p, e.Name)
+			added.suspect.Store(g.mark(e.Name).suspect)
+			fresh = append(fresh, added)
+		}
+		g.extensions = append(g.extensions, added)
+	}
+	for name, e := range old {
+		e.end()
+		delete(g.marks, name)
+	}
+	for _, e := range g.extensions {
+		g.keepRequired(e, running)
+	}
+	maps.DeleteFunc(g.required, func(name string, _ []hook.Filter) bool {
+		return !slices.ContainsFunc(g.extensions, func(e *extension) bool { return e.Name == name })
+	})
+	h.rebuild()
+	for _, e := range fresh {
+		h.greet(e)
+	}
+	return nil
+}
+
+// greet gives a new extension its first event. h.mu is held.
+func (h *Host) greet(e *extension) {
+	if !e.guest.isOff(e.Name) && len(e.observers(hook.KindStart)) > 0 {
+		e.queue.put(hook.Started{}, cause{})
+	}
+}
+
+// acceptable: names are not taken, and what is needed was granted. h.mu is held.
+func (h *Host) acceptable(g *guest, all hook.Registration) error {
+	for _, e := range all.Extensions {
+		if other := h.view.Load().extensions[e.Name]; other != nil && other.guest != g {
+			return hook.Errorf(hook.CodeInvalid, "extension %q is there already", e.Name)
+		}
+		if other := h.guests[e.Name]; other != nil && other != g {
+			return hook.Errorf(hook.CodeInvalid, "%q is the name of a plugin", e.Name)
+		}
+		if err := checkCapabilities(e.Needs, g.granted()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rebuild makes the view anew. h.mu is held.
+func (h *Host) rebuild() {
+	v := &view{
+		extensions: map[string]*extension{}, rows: map[hook.Stage][]step{}, watchers: map[hook.Kind][]*extension{},
+		names: map[string]*Command{},
+	}
+	for _, name := range slices.Sorted(maps.Keys(h.guests)) {
+		g := h.guests[name]
+		for _, e := range g.extensions {
+			v.extensions[e.Name] = e
+			if !g.isOff(e.Name) {
+				h.addTo(v, e)
+			}
+		}
+		for _, s := range g.vacant() {
+			v.rows[hook.StageOutgoing] = append(v.rows[hook.StageOutgoing], s)
+		}
+	}
+	for _, row := range v.rows {
+		slices.SortFunc(row, order)
+	}
+	h.nameCommands(v)
+	h.view.Store(v)
+}
+
+func (h *Host) addTo(v *view, e *extension) {
+	for _, f := range e.Filters {
+		v.rows[f.Stage] = append(v.rows[f.Stage], h.stepOf(e, f))
+	}
+	for _, o := range e.Observes {
+		if !slices.Contains(v.watchers[o.Kind], e) {
+			v.watchers[o.Kind] = append(v.watchers[o.Kind], e)
+		}
+	}
+	for _, c := range e.Commands {
+		v.commands = append(v.commands, Command{Command: c, Extension: e.Name, Full: e.Name + "." + c.Name})
+	}
+}
+
+func (h *Host) stepOf(e *extension, f hook.Filter) step {
+	return step{
+		ext: e.Name, filter: f, budget: e.guest.budget(hook.FilterBudget), old: e.may(hook.CanHistory),
+		call: func(ctx context.Context, item hook.Item) (verdict hook.Verdict, err error) {
+			return invoke(ctx, e, f.Handler, func(ctx context.Context, x hook.Extender) (hook.Verdict, error) {
+				return x.Filter(ctx, hook.Target{Extension: e.Name, Handler: f.Handler}, item)
+			})
+		},
+	}
+}
+
+// nameCommands settles which commands have their bare names: whoever came first, and of those that came with the start the
+// first by name, so that it is the same every time.
+func (h *Host) nameCommands(v *view) {
+	owns := func(c Command) bool { return h.bare[c.Name] == c.Extension }
+	slices.SortFunc(v.commands, func(a, b Command) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Extension, b.Extension))
+	})
+	for bare, owner := range h.bare {
+		gone := func(c Command) bool { return c.Name == bare && c.Extension == owner }
+		if !slices.ContainsFunc(v.commands, gone) && !h.away(owner) {
+			delete(h.bare, bare)
+		}
+	}
+	for i := range v.commands {
+		c := &v.commands[i]
+		owner, taken := h.bare[c.Name]
+		if !slices.Contains(h.cfg.Reserved, c.Name) && (!taken || !h.settled && c.Extension < owner) {
+			h.bare[c.Name] = c.Extension
+		}
+	}
+	for i := range v.commands {
+		c := &v.commands[i]
+		v.names[c.Full] = c
+		if c.Bare = owns(*c); c.Bare {
+			v.names[c.Name] = c
+		}
+	}
+}
+
+// away reports whether an extension is only between two of its processes. h.mu is held.
+func (h *Host) away(name string) bool {
+	for _, g := range h.guests {
+		if g.proc == nil && g.marks[name] != nil && g.supervised() {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *extension) required() []hook.Filter {
+	var all []hook.Filter
+	for _, f := range e.Filters {
+		if f.Required {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+func (e *extension) observers(kind hook.Kind) []hook.Observer {
+	var all []hook.Observer
+	for _, o := range e.Observes {
+		if o.Kind == kind {
+			all = append(all, o)
+		}
+	}
+	return all
+}

@@ -1,0 +1,203 @@
+package scripts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"opentalk/plugins/sdk/sdktest"
+)
+
+// trial is a script in a chat that is none.
+type trial struct {
+	host   *Host
+	script *script
+	chat   *sdktest.Chat
+	seen   struct{ sent, printed, notified, logged int } // by the tests
+}
+
+// newTrial loads a script. The error is that of the script, with its file and line.
+func newTrial(file string) (*trial, error) {
+	name, ok := strings.CutSuffix(filepath.Base(file), suffix)
+	if !ok {
+		return nil, fmt.Errorf("%s: the name of a script ends in %s", file, suffix)
+	}
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	t := &trial{host: NewHost()}
+	started := time.Now()
+	t.host.clock = func() time.Time {
+		if t.chat == nil {
+			return started
+		}
+		return t.chat.Now()
+	}
+	set := Settings{Folder: filepath.Dir(file), Load: []string{name}}
+	chat, err := sdktest.NewExtender("scripts", t.host, sdktest.Options{
+		Handle: "me", Config: set, Now: started,
+	})
+	if err != nil {
+		return nil, err
+	}
+	t.chat, t.script = chat, t.host.find(name)
+	err = t.settle(nil)
+	select {
+	case failed := <-t.script.loaded:
+		if failed != nil {
+			text, trace := describe(t.script, failed)
+			err = errors.New(strings.Join(append([]string{text}, trace...), "\n\t"))
+		}
+	default:
+	}
+	if err != nil {
+		t.close()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *trial) close() { t.chat.Close() }
+
+// settle lets everything happen that err's cause has led to.
+func (t *trial) settle(err error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for quiet := 0; quiet < 2; quiet++ { // what is told may lead to errands, and those to more to be told
+		t.script.errands.wait(ctx)
+		told := t.chat.Settle()
+		if told != nil {
+			quiet = 0
+		}
+		err = errors.Join(err, told)
+		if ctx.Err() != nil {
+			return errors.Join(err, fmt.Errorf("%s does not come to rest", t.script.file()))
+		}
+	}
+	return err
+}
+
+// Check loads a script and writes down what it registers.
+func Check(file string, out io.Writer) error {
+	t, err := newTrial(file)
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	ext := t.script.extension()
+	fmt.Fprintln(out, strings.TrimSpace(fmt.Sprintf("%s %s %s", ext.Name, ext.Version, ext.Description)))
+	if len(ext.Needs) > 0 {
+		fmt.Fprintf(out, "  needs %s\n", words(ext.Needs))
+	}
+	for _, c := range ext.Commands {
+		fmt.Fprintf(out, "  /%s  %s (%s)\n", strings.TrimSpace(c.Name+" "+c.Usage), c.Help, c.Source)
+	}
+	for _, f := range ext.Filters {
+		fmt.Fprintf(out, "  filters %s (%s)\n", f.Stage, f.Source)
+	}
+	for _, o := range ext.Observes[len(t.script.stub().Observes):] {
+		fmt.Fprintf(out, "  is told of %s (%s)\n", o.Kind, o.Source)
+	}
+	if faults := t.script.faults.list(); len(faults) > 0 {
+		return errors.New(faults[0].text)
+	}
+	return nil
+}
+
+// testPrefix begins the names of functions that are tests.
+const testPrefix = "test_"
+
+// Test runs the tests in a script, each with the script loaded anew, and writes down how they went.
+func Test(file string, out io.Writer) error {
+	names, err := tests(file)
+	if err != nil {
+		return err
+	}
+	failed := 0
+	for _, name := range names {
+		if err := runTest(file, name); err != nil {
+			failed++
+			fmt.Fprintf(out, "FAIL %s\n\t%s\n", name, strings.ReplaceAll(err.Error(), "\n", "\n\t"))
+			continue
+		}
+		fmt.Fprintf(out, "ok   %s\n", name)
+	}
+	switch {
+	case len(names) == 0:
+		return fmt.Errorf("%s has no function whose name begins with %s", filepath.Base(file), testPrefix)
+	case failed > 0:
+		return fmt.Errorf("%d of %d tests failed", failed, len(names))
+	}
+	return nil
+}
+
+// tests lists those of a script in the order of their lines.
+func tests(file string) (names []string, err error) {
+	t, err := newTrial(file)
+	if err != nil {
+		return nil, err
+	}
+	defer t.close()
+	lines := map[string]int{}
+	t.script.prog.l.G.Global.ForEach(func(k, v lua.LValue) {
+		if fn, ok := v.(*lua.LFunction); ok && fn.Proto != nil && strings.HasPrefix(k.String(), testPrefix) {
+			lines[k.String()] = fn.Proto.LineDefined
+		}
+	})
+	return sortedBy(lines), nil
+}
+
+// runTest runs one test. It is a coroutine: at each function of ot.test it waits while that happens, for which the script must
+// be free to answer.
+func runTest(file, name string) error {
+	t, err := newTrial(file)
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	p := t.script.prog
+	p.l.GetGlobal("ot").(*lua.LTable).RawSetString("test", p.l.SetFuncs(p.l.NewTable(), t.api()))
+	thread, _ := p.l.NewThread()
+	fn := p.l.GetGlobal(name).(*lua.LFunction)
+	var given []lua.LValue
+	for {
+		state, values, err := t.resume(p, thread, fn, given)
+		switch {
+		case err != nil:
+			text, trace := describe(t.script, err)
+			return errors.New(strings.Join(append([]string{text}, trace...), "\n\t"))
+		case state == lua.ResumeOK:
+			if faults := t.script.faults.list(); len(faults) > 0 {
+				return errors.New(faults[0].text)
+			}
+			return nil
+		}
+		act, ok := values[0].(*lua.LUserData).Value.(func() []lua.LValue)
+		if !ok {
+			return errors.New("a test yields nothing but what ot.test does")
+		}
+		given = act()
+	}
+}
+
+// resume runs a test on, on the script's goroutine.
+func (t *trial) resume(p *program, thread *lua.LState, fn *lua.LFunction, given []lua.LValue) (state lua.ResumeState, values []lua.LValue, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	p.now = moment{}
+	err = t.script.do(ctx, func() (err error) {
+		thread.SetContext(p.budget.start(loadBudget))
+		state, err, values = p.l.Resume(thread, fn, given...)
+		if p.budget.stop() {
+			err = p.tooLong(fn, loadBudget, err)
+		}
+		return err
+	})
+	return state, values, err
+}
