@@ -93,7 +93,7 @@ func start(t *testing.T, host hook.Host, mtls bool) *process {
 	p := &process{input: input}
 	config := wire.ClientConfig()
 	config.Cmd = exec.Command(exe)
-	config.Cmd.Env = []string{"SDK_TEST=1"}
+	config.Cmd.Env = []string{"SDK_TEST=1", "GORACE=atexit_sleep_ms=0"} // the race detector ends a second late
 	config.AutoMTLS = mtls
 	config.Stderr = &p.stderr
 	config.Logger = hclog.NewNullLogger()
