@@ -39,10 +39,14 @@ func TestMain(m *testing.M) {
 //	leave NAME [STATUS]   end its input, and wait for it to end with this exit status, 0 if none is given
 //	term NAME [STATUS]    SIGTERM, and wait for it to end with this exit status
 //	crash NAME            kill -9
-//	stranger NAME HOW     a listener at $NAME that is no opentalk: refuse, close or talk
+//	stranger NAME HOW     a listener at $NAME that is no opentalk: refuse, close, talk or hang
+//	oddmember NAME ADDRESS APART
+//	                      a member with a clock that is apart, who says that it cannot reach anybody; the home is not open
 //	socks NAME USER PASS  a SOCKS5 proxy at $NAME that knows one host, friend.example, which is this machine
 //	seal NAME PASSPHRASE  seal the secrets of a home
 //	fill FILE N CHAR      a file of one line of N bytes
+//
+// The condition [namespaces] holds where a process can be put into a network of its own.
 func TestConversations(t *testing.T) {
 	testscript.Run(t, conversations("testdata/script"))
 }
@@ -55,9 +59,10 @@ func conversations(dir string) testscript.Params {
 			env.Defer(func() { env.Values["cast"].(*cast).end() })
 			return nil
 		},
+		Condition: func(cond string) (bool, error) { return cond == "namespaces" && hasNamespaces(), nil },
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"home": home, "peer": peer, "say": say, "expect": expect, "leave": leave, "crash": crash, "stranger": stranger,
-			"fill": fill, "term": term, "socks": socks, "seal": sealHome,
+			"fill": fill, "term": term, "socks": socks, "seal": sealHome, "oddmember": oddMember,
 		},
 	}
 }
@@ -261,6 +266,8 @@ func stranger(ts *testscript.TestScript, neg bool, args []string) {
 			case "close":
 				io.CopyN(io.Discard, nc, 1)
 				nc.Close()
+			case "hang":
+				c.closers = append(c.closers, nc)
 			case "talk":
 				io.WriteString(nc, "SSH-2.0-OpenSSH_9.2\r\n"+strings.Repeat("x", 4096))
 				io.Copy(io.Discard, nc)

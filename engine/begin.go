@@ -77,6 +77,9 @@ func (r *round) begin(genesis *chain.Block) error {
 	}
 	r.chain, r.genesis, r.blocks = ch, genesis, 1
 	r.durable[genesis.Author] = chain.Place{ID: genesis.ID(), Author: genesis.Author, T: genesis.T}
+	if genesis.Author == r.c.self.Key.Device() {
+		r.followFrom(genesis.Author)
+	}
 	r.name = r.c.uniqueName(body.Name)
 	r.people.add(ch.Line(genesis.Author).Credential, string(body.PubKey.Handle), genesis)
 	return nil
@@ -95,7 +98,7 @@ func (r *round) keep() error {
 
 // enrol makes the store know the round.
 func (r *round) enrol(done func(error)) {
-	value, verified := r.record(), r.keepVerified()
+	value, marks := r.record(), r.keepMarks(allMarks...)
 	_, err := r.c.store.Round(r.tag)
 	marked := err == nil // it was left
 	r.c.write(func(w store.Tx) error {
@@ -104,7 +107,7 @@ func (r *round) enrol(done func(error)) {
 				return err
 			}
 		}
-		return errors.Join(w.AddRound(r.tag, value), verified(w))
+		return errors.Join(w.AddRound(r.tag, value), marks(w))
 	}, func(err error) {
 		r.kept = err == nil
 		if done != nil {
@@ -158,7 +161,7 @@ func (c *core) restore(secret *identity.RoundSecret) error {
 		if cbor.Unmarshal(value, &rec) == nil && rec.Name != "" {
 			r.name = rec.Name
 		}
-		if err = r.restoreVerified(); err == nil {
+		if err = r.restoreMarks(); err == nil {
 			err = r.restoreChain()
 		}
 	}
@@ -179,7 +182,7 @@ func (c *core) restore(secret *identity.RoundSecret) error {
 		return r.introduceSelf() // a crash came between learning genesis and this
 	}
 	r.member = true
-	return nil
+	return r.findSince()
 }
 
 func (r *round) restoreChain() error {
@@ -221,8 +224,8 @@ func (r *round) restoreChain() error {
 	if err := r.chain.Restore(lines, heads); err != nil {
 		return fmt.Errorf("%w: %w", ErrStoreDamaged, err)
 	}
-	for _, b := range held {
-		r.hold(b)
+	if err := r.recall(held); err != nil {
+		return err
 	}
 	for _, l := range lines {
 		if l.First != r.genesis {
@@ -248,8 +251,8 @@ func (r *round) introduceSelf() error {
 	secret := r.c.keys.Round(r.tag)
 	if len(secret.First) == 0 {
 		first, back, err := r.former()
-		if err == nil && !back {
-			first, err = r.signFirst()
+		if err == nil && len(first) == 0 {
+			first, err = r.signFirst(r.c.self.Key, r.c.self.Credential)
 		}
 		if err != nil {
 			return err
@@ -271,10 +274,16 @@ func (r *round) introduceSelf() error {
 		return fmt.Errorf("own first block does not hold: %w", err)
 	}
 	r.people.add(r.c.self.Credential, r.handleIn(b), b)
+	r.followFrom(b.Author)
 	return r.add(b, nil, func(err error) {
 		if err == nil {
-			r.introduced()
+			err = r.findSince()
 		}
+		if err != nil {
+			r.c.tell(ErrorEvent{Round: r.tag, Err: err})
+			return
+		}
+		r.introduced()
 	})
 }
 
@@ -286,25 +295,34 @@ func (r *round) introduced() {
 	}
 }
 
-func (r *round) signFirst() ([]byte, error) {
+// signFirst signs the first block of a device of this person.
+func (r *round) signFirst(key *identity.DeviceKey, cred *identity.Credential) ([]byte, error) {
 	h := r.chain.First(r.c.millis())
 	h.Wall = r.c.plain()
-	h.Author = r.c.self.Key.Device()
-	plain, err := chain.EncodeHandle(r.c.handle)
+	h.Author = key.Device()
+	plain, err := chain.EncodeHandle(r.ownHandle())
 	if err != nil {
 		return nil, err
 	}
 	pk := chain.PubKey{
-		Credential: r.c.self.Credential.Bytes(), HPKE: r.c.self.Key.HPKE(),
+		Credential: cred.Bytes(), HPKE: key.HPKE(),
 		Handle: seal.Body(r.content, sealPlace(h), plain),
 	}
 	body, err := pk.Encode()
 	if err != nil {
 		return nil, err
 	}
-	b, err := chain.Sign(r.c.self.Key, h, body)
+	b, err := chain.Sign(key, h, body)
 	if err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil
+}
+
+// ownHandle is this person's name in the round, or what it will be.
+func (r *round) ownHandle() string {
+	if p := r.people[r.c.self.Credential.Fingerprint()]; p != nil && chain.CheckName(p.handle) == nil {
+		return p.handle
+	}
+	return r.c.handle
 }

@@ -125,7 +125,7 @@ func (r *round) isGone(d Device) bool {
 // recount keeps "held by n of m" true when somebody who holds own blocks leaves or comes back.
 func (r *round) recount(who Fingerprint, left bool) {
 	for i := range r.unheld {
-		if s := &r.unheld[i]; s.seq <= r.heldBy(who) {
+		if s := &r.unheld[i]; s.seq <= r.heldBy(s.line, who) {
 			if left {
 				s.held--
 			} else {

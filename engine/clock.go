@@ -25,6 +25,12 @@ func (c *core) clock() time.Time { return c.now.Add(c.correction) }
 // millis is the corrected clock as blocks carry it.
 func (c *core) millis() uint64 { return min(uint64(max(0, c.clock().UnixMilli())), chain.MaxTime) }
 
+// latest is the corrected clock or, where that is later, the one that the others have between them.
+func (c *core) latest() uint64 {
+	median, _ := c.others()
+	return max(c.millis(), min(uint64(max(0, c.now.Add(median).UnixMilli())), chain.MaxTime))
+}
+
 // skew is how far the clock of a peer is ahead of this device's plain one.
 type skew struct {
 	by       time.Duration
@@ -162,10 +168,11 @@ func (c *core) clockSet(last time.Time) {
 	c.recheckHeld()
 }
 
-// recheckHeld releases what the clock, having changed, no longer holds.
+// recheckHeld holds and releases what the clock, having changed, does.
 func (c *core) recheckHeld() {
 	for _, r := range c.order {
 		if r.chain != nil {
+			r.rehold()
 			r.release()
 		}
 	}

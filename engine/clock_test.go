@@ -173,9 +173,43 @@ func TestT14BlockAheadIsHeld(t *testing.T) {
 	s.agree()
 }
 
+// TestManyHeld: of the blocks that are held few are in memory, and when their time comes all are built on, in order, after a
+// start too.
+func TestManyHeld(t *testing.T) {
+	for _, restarted := range []bool{false, true} {
+		s, l, at, now := flooded(t)
+		s.nodes[0].core.maxHeld = 4
+		var ahead []*chain.Block
+		for i := range 30 {
+			b := l.sign(fmt.Sprint("from the future, ", i), at, now+uint64((2*time.Hour).Milliseconds())+uint64(i))
+			ahead, at = append(ahead, b), b.Place()
+		}
+		l.give(0, ahead...)
+		s.settle(time.Second)
+		r := s.round(0)
+		if n := len(r.chain.Held()); n < 4 || n > 9 {
+			t.Errorf("%d are in memory", n)
+		}
+		s.say(s.nodes[0], "in the present")
+		s.settle(time.Second)
+		if restarted {
+			s.restart(s.nodes[0], 0)
+			s.nodes[0].core.maxHeld = 4
+		}
+		s.settle(time.Minute)
+		s.now = s.now.Add(3 * time.Hour)
+		s.step(s.nodes[0], tick{})
+		r = s.round(0)
+		heads := r.chain.Heads()
+		if len(r.chain.Held()) > 0 || len(heads) != 2 || heads[0] != at && heads[1] != at {
+			t.Errorf("restarted %v: %d are held, the heads are %v, not %v", restarted, len(r.chain.Held()), heads, at)
+		}
+	}
+}
+
 // history is what a node shows, by text.
 func (s *sim) history(n int) map[string]Message {
-	ms, err := s.round(n).history(Position{}, MaxHistory)
+	ms, err := s.round(n).archive().history(Position{}, MaxHistory)
 	if err != nil {
 		s.t.Fatal(err)
 	}

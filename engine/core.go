@@ -38,7 +38,7 @@ type core struct {
 	peers  map[linkID]*peer
 	going  map[Tag]bool // rounds that are being forgotten
 
-	verified map[Fingerprint]bool // whose keys this person has compared
+	marks marks // what this person has decided about others
 
 	writes     []func(store.Tx) error // of the next batch
 	gathered   int                    // bytes of blocks in writes
@@ -47,19 +47,20 @@ type core struct {
 	committing bool
 	broken     error // the store takes nothing any more
 	wake       time.Time
+	retireNext time.Time // when retiring is tried again, if it could not be written down
 	hearsay    time.Time // when an address that is only hearsay was last dialled
 	effects    []effect
 	counts     Counts
 
-	previewOver int // as the constant; simulations set it lower
+	previewOver, maxHeld int // as the constants; simulations set them lower
 }
 
 func newCore(keys *identity.Keyring, st Store, handle string, log *slog.Logger, draw func([]byte)) *core {
 	return &core{
 		self: link.Self{Key: keys.Device, Credential: keys.Credential, Verifier: &identity.Verifier{}},
 		keys: keys, store: st, handle: handle, log: log, draw: draw,
-		rounds: map[Tag]*round{}, peers: map[linkID]*peer{}, previewOver: previewOver, going: map[Tag]bool{},
-		verified: map[Fingerprint]bool{},
+		rounds: map[Tag]*round{}, peers: map[linkID]*peer{}, previewOver: previewOver, maxHeld: maxHeld, going: map[Tag]bool{},
+		marks: newMarks(),
 	}
 }
 
@@ -74,6 +75,7 @@ type (
 	linkUp struct {
 		link    linkID
 		tag     Tag
+		self    Device // what this side was when it was made
 		cred    *identity.Credential
 		address string
 		dialled bool
@@ -124,18 +126,22 @@ type (
 		link   linkID
 		reason link.Reason
 	}
-	// dial: a link to be made; linkUp or dialFailed answers.
+	// dial: a link to be made; linkUp or dialFailed answers. Of a probe no link comes; probed answers.
 	dial struct {
 		round   *link.Round
 		address string
 		want    Fingerprint
+		probe   bool
 	}
 	// commit: a batch to be written and flushed; committed answers.
 	commit struct {
 		writes []func(store.Tx) error
 	}
-	// accept: the rounds that a listener takes links of.
-	accept struct{ rounds []*link.Round }
+	// accept: as whom links are made from now on, and the rounds that a listener takes them of.
+	accept struct {
+		self   link.Self
+		rounds []*link.Round
+	}
 	// emit: an event for the front.
 	emit struct{ Event }
 )
@@ -162,6 +168,7 @@ func (c *core) step(now time.Time, ev event) []effect {
 	c.effects = nil
 	c.advance(now)
 	ev.apply(c)
+	c.retireSpent()
 	for _, r := range c.order {
 		r.settle()
 	}
@@ -230,6 +237,7 @@ func (tick) apply(c *core) {
 	for _, r := range c.order {
 		r.rotate()
 		r.dialDue()
+		r.lateFetches()
 		for _, p := range r.peers {
 			p.tick()
 		}
@@ -241,7 +249,7 @@ func (c *core) accepts() {
 	for _, r := range c.order {
 		rounds = append(rounds, r.link)
 	}
-	c.do(accept{rounds})
+	c.do(accept{c.self, rounds})
 }
 
 // Counts are what this run has seen.

@@ -92,7 +92,7 @@ func TestT18ManyJoins(t *testing.T) {
 
 // has reports whether a text is among the newest that a node would show.
 func (s *sim) has(nd *node, text string) bool {
-	ms, err := nd.core.rounds[s.tag].history(Position{}, 30)
+	ms, err := nd.core.rounds[s.tag].archive().history(Position{}, 30)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -114,22 +114,26 @@ func (c *core) dropSecret(tag Tag) error {
 	return nil
 }
 
-// former returns this device's first block in a round that it has left and is coming back to; ok is false if it was never
-// there.
-func (r *round) former() (first []byte, ok bool, err error) {
-	first, ok, err = r.c.store.Setting(r.tag, formerSetting)
-	if errors.Is(err, store.ErrNoRound) {
+// former returns this device's first block in a round that this person has left and is coming back to, nil if it is another
+// device now; back is false if they were never there.
+func (r *round) former() (first []byte, back bool, err error) {
+	first, back, err = r.c.store.Setting(r.tag, formerSetting)
+	switch {
+	case errors.Is(err, store.ErrNoRound):
 		return nil, false, nil
-	}
-	if ok || err != nil {
-		return first, ok, err
-	}
-	// Not left: then the store knows a round that an older copy of the secrets does not.
-	blocks, err := r.c.store.Line(r.tag, r.c.self.Key.Device(), 0, 0, store.Limit{Blocks: 1})
-	if err != nil || len(blocks) == 0 {
+	case err != nil:
 		return nil, false, err
+	case !back: // not left: then the store knows a round that an older copy of the secrets does not
+		blocks, err := r.c.store.Line(r.tag, r.c.self.Key.Device(), 0, 0, store.Limit{Blocks: 1})
+		if err != nil || len(blocks) == 0 {
+			return nil, false, err
+		}
+		return blocks[0].Raw, true, nil
 	}
-	return blocks[0].Raw, true, nil
+	if b, err := chain.Parse(first); err != nil || b.Author != r.c.self.Key.Device() {
+		return nil, true, nil
+	}
+	return first, true, nil
 }
 
 // saysIsBack lets the others know of who returns to a round that they have left: any block does, so it tells the name.

@@ -27,6 +27,10 @@ type target struct {
 	next    time.Time
 	delay   time.Duration
 	problem error // of the last try
+
+	probing bool      // a probe is under way
+	probed  time.Time // when the last began
+	found   *error    // what it found; nil: there was none
 }
 
 // contact is what the store keeps of a device: where it was reached, and when it was last here.
@@ -66,8 +70,7 @@ func (r *round) dialDue() {
 		}
 		t.dialing = true
 		if t.hearsay {
-			t.tries++
-			r.c.hearsay = r.c.now
+			r.try(t)
 		}
 		if t.problem == nil {
 			r.c.tell(PeerEvent{Round: r.tag, Address: t.address, State: Connecting, Person: r.behind(t)})
@@ -76,15 +79,26 @@ func (r *round) dialDue() {
 	}
 }
 
+// day begins to count tries anew when a day is over.
+func (t *target) day(now time.Time) {
+	if now.Sub(t.since) > hearsayDay {
+		t.since, t.tries = now, 0
+	}
+}
+
+// try counts a try at what may be somebody else's.
+func (r *round) try(t *target) {
+	t.tries++
+	r.c.hearsay = r.c.now
+}
+
 // notBefore is when an address may be dialled. What is only hearsay is dialled a few times a day, and all of that no faster
 // than once a second, so that nobody can make members hammer somebody else.
 func (r *round) notBefore(t *target) time.Time {
 	if !t.hearsay {
 		return t.next
 	}
-	if r.c.now.Sub(t.since) > hearsayDay {
-		t.since, t.tries = r.c.now, 0
-	}
+	t.day(r.c.now)
 	if t.tries >= hearsayTries {
 		return t.since.Add(hearsayDay)
 	}
@@ -110,6 +124,14 @@ func (r *round) putOff(t *target) {
 	spread := 0.8 + 0.4*float64(binary.BigEndian.Uint16(b[:]))/65535
 	t.next = r.c.now.Add(time.Duration(float64(t.delay) * spread))
 	r.c.wakeAt(t.next)
+}
+
+// dialAgain dials an address again at once.
+func (r *round) dialAgain(address string) {
+	if t := r.targets[address]; t != nil && t.dialing {
+		t.dialing, t.next = false, r.c.now
+		r.dialDue()
+	}
 }
 
 // reached notes that a dial led to a device.

@@ -20,18 +20,20 @@
 //	sync.go       how two devices come to hold the same blocks
 //	catchup.go    asking for history, and its preview
 //	serve.go      history for others
-//	outbox.go     what is said: drafts, signing, delivery
+//	fetch.go      blocks asked for by id
+//	outbox.go     what is said: drafts, signing; delivery.go: who holds it
 //	clock.go      whose clock to go by
 //	held.go       blocks of a clock that is ahead
 //	forks.go      devices that write two histories
+//	retire.go     a device gives way to a new one of the same person
 //	dialling.go   addresses, back-off, joining; record.go: where members say they are
 //	mesh.go       few links in large rounds
 //	people.go     members and their names
 //	announce.go   new names and topics; changes.go: what those and leave blocks change
 //	depart.go     leaving a round, and coming back to it
-//	connect.go    dialling on demand
-//	verify.go     whose fingerprints were compared
-//	view.go       blocks as the front shows them
+//	connect.go    dialling on demand; doctor.go: finding out why somebody cannot be reached; reach.go: by whom this device is
+//	marks.go      whom this person has verified, and whom they ignore
+//	view.go       blocks as the front shows them; archive.go: those on disk, read beside the core; search.go
 //
 // The front uses [Engine] and drains its events. The engine knows nothing of screens, scripts or plugins.
 package engine
@@ -71,7 +73,7 @@ type Engine struct {
 	network  socket.Network
 	replay   *link.Replay
 	guard    *link.Guard
-	accepted atomic.Pointer[[]*link.Round]
+	accepted atomic.Pointer[accept] // as whom, and of which rounds, links are made
 	refused  atomic.Int64
 
 	events *queue
@@ -147,6 +149,7 @@ func newEngine(h home, cfg Config) *Engine {
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.core = newCore(h.keys, h.store, h.handle, cfg.Log, func(b []byte) { rand.Read(b) })
 	e.core.now = time.Now()
+	e.accepted.Store(&accept{self: e.core.self})
 	return e
 }
 
@@ -228,8 +231,9 @@ func wait[T any](ctx context.Context, e *Engine, ch <-chan answer[T]) (T, error)
 
 // Self tells who runs this engine.
 func (e *Engine) Self() Self {
+	cred := e.accepted.Load().self.Credential
 	return Self{
-		Handle: e.handle, Fingerprint: e.keys.Credential.Fingerprint(), Device: e.keys.Device.Device(),
+		Handle: e.handle, Fingerprint: cred.Fingerprint(), Device: cred.Device(),
 		Listen: append([]string(nil), e.core.listen...),
 	}
 }

@@ -36,6 +36,7 @@ var (
 	ErrHandshake   = link.ErrTimeout
 	ErrWrongMember = link.ErrRefused // or this very device: who turns us away does not say why
 	ErrHungUp      = errors.New("member closed the link")
+	ErrUntried     = errors.New("address was not tried")
 
 	// This home and this machine.
 	ErrAddressTaken    = socket.ErrTaken

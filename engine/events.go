@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"time"
 
 	"opentalk/engine/chain"
@@ -14,7 +15,6 @@ type (
 	Device      = identity.Device
 	BlockID     = chain.ID
 	MessageID   = chain.MessageID
-	Position    = chain.Position
 	Form        = chain.Form
 	Kind        = chain.Kind
 )
@@ -32,19 +32,36 @@ const (
 	KindTopic   = chain.KindTopic
 )
 
+// Position is a message's place in canonical order: its block's, and the number within it. The zero Position is none.
+type Position struct {
+	Block  chain.Position
+	Within int
+}
+
+// Compare returns −1, 0 or 1 as p is before, at or after o.
+func (p Position) Compare(o Position) int {
+	return cmp.Or(p.Block.Compare(o.Block), cmp.Compare(p.Within, o.Within))
+}
+
+// PositionAt is before every message of that time and later, by the clock that gives the order.
+func PositionAt(t time.Time) Position {
+	return Position{Block: chain.Position{T: uint64(max(1, t.UnixMilli()))}}
+}
+
 // Person is somebody as this device shows them.
 type Person struct {
 	Name        string // the handle, with "~" and digits of the fingerprint where two clash: foreign text
 	Fingerprint Fingerprint
 	Device      Device
 	Verified    bool // this person has compared the fingerprint with them
+	Ignored     bool // this person does not want to see what they say: for the front to go by
 }
 
 // Message is one thing that was said. Text and names are foreign text.
 type Message struct {
 	Round    Tag
-	ID       MessageID
-	Block    BlockID // zero while the message waits
+	ID       MessageID // names it together with its author; another author's may be the same
+	Block    BlockID   // zero while the message waits
 	At       Position
 	From     Person
 	Own      bool // by this identity, from whichever device

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"opentalk/engine/chain"
+	"opentalk/engine/seal"
 )
 
 // flooded is a round of two, and what a third member signs with to flood it.
@@ -99,4 +100,41 @@ func TestT16ManyHeads(t *testing.T) {
 	s.say(s.nodes[1], "one of us is mad")
 	s.settle(time.Minute)
 	s.agreeOnFork(l.keys.Device.Device(), heads[:2]...)
+}
+
+// TestCopiedMessageID: who uses the id of another's message changes nothing about that one: it is shown, delivered and in the
+// history like any, and so is the copy.
+func TestCopiedMessageID(t *testing.T) {
+	s, l, at, now := flooded(t)
+	s.say(s.nodes[1], "mine")
+	s.flush(s.nodes[1])
+	var id MessageID
+	for said := range s.said {
+		id = said
+	}
+	copied := func() *chain.Block { // like sign, with another's id
+		h := chain.Header{Tag: s.tag, Kind: chain.KindMessage, Author: at.Author, Seq: at.Seq + 1, Prev: at.ID, T: now + 1, Wall: now}
+		plain, _, err := chain.EncodeMessages([]chain.Message{{ID: id, Text: "mine, says the thief", Written: now}}, chain.MaxBody-seal.Overhead)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := chain.Sign(l.keys.Device, h, seal.Body(s.round(0).content, sealPlace(h), plain))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}()
+	l.give(0, copied) // before the real one has come
+	s.settle(time.Minute)
+	for n := range s.nodes {
+		if h := s.history(n); h["mine"].From.Name != "p1" || h["mine, says the thief"].ID != id {
+			t.Errorf("node %d has %v", n, h)
+		}
+	}
+	if s.nodes[0].shown[id] != 2 || s.nodes[1].shown[id] != 1 {
+		t.Errorf("it is shown %d and %d times", s.nodes[0].shown[id], s.nodes[1].shown[id])
+	}
+	if u := s.round(1).unheld; len(u) != 1 || u[0].held != 1 { // the liar is away
+		t.Errorf("its author knows %v of who holds it", u)
+	}
 }

@@ -3,8 +3,8 @@ package engine
 import (
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
@@ -82,13 +82,10 @@ func (r *round) flag(d Device, pr proof) error {
 	r.chain.Flag(d, pr.fork)
 	r.proofs[d] = pr
 	r.c.write(func(w store.Tx) error { return w.PutSetting(r.tag, forkSetting(d), value) }, nil)
-	who, then := "a device of "+r.person(line.Credential.Fingerprint(), d).Name, ""
-	if d == r.c.self.Key.Device() {
-		who, then = "this device", "; others do not take what it writes from now on"
+	if d != r.c.self.Key.Device() { // which says so itself, and retires
+		r.c.tell(NoticeEvent{Text: fmt.Sprintf("a device of %s has written two histories: it signed two blocks with number %d",
+			r.person(line.Credential.Fingerprint(), d).Name, pr.fork.Seq)})
 	}
-	r.c.tell(NoticeEvent{
-		Text: who + " has written two histories: it signed two blocks with number " + strconv.FormatUint(pr.fork.Seq, 10) + then,
-	})
 	for _, p := range r.peers {
 		p.forgive(d)
 	}
@@ -184,31 +181,31 @@ func (p *peer) forgive(d Device) {
 // differs reports whether an entry of somebody's frontier or ACK shows another block than the one here.
 func (r *round) differs(e link.Entry) bool {
 	line := r.chain.Line(e.Device)
-	if line == nil || line.Fork != nil || e.Seq > line.Newest.Seq || e.ID == line.Newest.ID {
+	if line == nil || line.Fork != nil && !r.isOwn(line) || e.Seq > line.Newest.Seq || e.ID == line.Newest.ID {
 		return false
 	}
 	_, ok, err := r.entry(e.ID)
 	return !ok && err == nil
 }
 
-// fetch asks for blocks by id, unless it is asking already. What an answer leaves out is asked for again when something else
-// needs it: who showed a proof may have had one of its blocks only later.
-func (p *peer) fetch(ids []chain.ID) {
-	ids = slices.DeleteFunc(ids, func(id chain.ID) bool { return p.fetched[id] != 0 })
-	for len(ids) > 0 {
-		n := min(len(ids), link.MaxIDs)
-		if len(p.fetched) > 4*link.MaxIDs {
-			clear(p.fetched)
-		}
-		p.request++
-		m := link.Fetch{Request: p.request}
-		for _, id := range ids[:n] {
-			p.fetched[id] = m.Request
-			m.IDs = append(m.IDs, id)
-		}
-		p.send(m)
-		ids = ids[n:]
+// lift asks a peer for a flagged device's line from the fork to b, which others have built on and there is no room to set
+// aside: in order, nothing of it has to wait. Whatever else the device wrote up to there comes along.
+func (p *peer) lift(b *chain.Block) {
+	r := p.round
+	line := r.chain.Line(b.Author)
+	if line == nil || line.Fork == nil || b.Seq < line.Fork.Seq || p.lifting != 0 {
+		return
 	}
+	r.lifted[b.Author] = max(b.Seq, r.lifted[b.Author])
+	p.request++
+	p.lifting = p.request
+	p.send(link.Want{Request: p.lifting, Ranges: []link.Range{{Device: b.Author, From: line.Fork.Seq, To: b.Seq}}})
+}
+
+// isOwn reports whether a line is by a device of this person. Whatever such a one wrote before it retired is taken, and built
+// on: nobody else would.
+func (r *round) isOwn(line *chain.Line) bool {
+	return line.Credential.Fingerprint() == r.c.self.Credential.Fingerprint()
 }
 
 // unknown lists which of ids and of what they descend from is neither admitted nor set aside.
@@ -229,14 +226,14 @@ func (r *round) unknown(ids []chain.ID) (unknown []chain.ID) {
 	return unknown
 }
 
-// wanted reports whether a block is taken for its own sake: not that of a flagged device beyond the pair that proves it, and
-// what comes before that.
+// wanted reports whether a block is taken for its own sake: not that of a flagged device of somebody else beyond the pair that
+// proves it, and what comes before that.
 func (r *round) wanted(b *chain.Block) bool {
 	line := r.chain.Line(b.Author)
-	if line == nil || line.Fork == nil {
+	if line == nil || line.Fork == nil || r.isOwn(line) {
 		return true
 	}
-	return r.proves(b) || b.Seq < line.Fork.Seq && b.Seq > line.Newest.Seq
+	return r.proves(b) || b.Seq <= r.lifted[b.Author] || b.Seq < line.Fork.Seq && b.Seq > line.Newest.Seq
 }
 
 // proves reports whether a block is one of the two that prove a fork.
@@ -265,7 +262,7 @@ func (r *round) needed(b *chain.Block) bool {
 
 // shun sets aside a block of a flagged device that nobody has built on, and tells who sent it why it is not acknowledged.
 func (r *round) shun(p *peer, b *chain.Block, missing []chain.ID) {
-	r.orphans.keep(p.id, b, missing, r.c.now)
+	r.orphans.keep(p.id, b, missing, r.c.now, true)
 	r.c.settled(func() {
 		if r.c.peers[p.id] == p && p.online() {
 			p.prove(b.Author)

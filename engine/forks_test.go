@@ -45,7 +45,7 @@ func (l *liar) hold(n int, blocks ...*chain.Block) (end func()) {
 	nd := l.s.nodes[n]
 	l.s.links++
 	id := l.s.links
-	l.s.step(nd, linkUp{link: id, tag: l.s.tag, cred: l.keys.Credential, address: "127.0.0.1:1"})
+	l.s.step(nd, linkUp{link: id, tag: l.s.tag, self: nd.device(), cred: l.keys.Credential, address: "127.0.0.1:1"})
 	l.s.step(nd, received{link: id, msg: link.Ready{HavePubKey: true, HaveGenesis: true, Clock: nd.core.plain()}})
 	for _, b := range blocks {
 		l.s.step(nd, received{link: id, msg: link.Blocks{Blocks: [][]byte{b.Bytes()}, Last: true}, blocks: []*chain.Block{b}})
@@ -173,6 +173,12 @@ func TestT12TwoHistories(t *testing.T) {
 
 // TestNewcomerLearnsOfTheFork: who joins after a fork has the proof, both histories and whatever was built on them.
 func TestNewcomerLearnsOfTheFork(t *testing.T) {
+	for _, deep := range []int{40, maxOrphans + 64} {
+		t.Run(fmt.Sprint(deep), func(t *testing.T) { learnOfTheFork(t, deep) })
+	}
+}
+
+func learnOfTheFork(t *testing.T, deep int) {
 	s := newSim(t, 23, 4)
 	s.found()
 	for n := 1; n < 3; n++ {
@@ -192,12 +198,12 @@ func TestNewcomerLearnsOfTheFork(t *testing.T) {
 	last := other.Place()
 	l.give(1, one)
 	var line []*chain.Block
-	for i := range 40 {
+	for i := range deep {
 		b := l.sign(fmt.Sprint("no ", i), last, now+1+uint64(i))
 		line, last = append(line, b), b.Place()
 	}
 	l.give(0, append([]*chain.Block{other}, line...)...)
-	cites := (&liar{s: s, keys: s.nodes[0].keys}).sign("I believe the other", s.newest(0), now+100, last.ID)
+	cites := (&liar{s: s, keys: s.nodes[0].keys}).sign("I believe the other", s.newest(0), last.T+1, last.ID)
 	s.settle(time.Second)
 	if err := s.round(0).add(cites, nil, nil); err != nil {
 		t.Fatal(err)

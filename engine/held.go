@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"opentalk/engine/chain"
@@ -11,10 +12,7 @@ import (
 // Blocks of a clock that is ahead are held: everything is done with them but citing. CHAIN 6.3. In the store a held block is
 // a head beside those it cites, which stay heads until it is released; so after a start they are held again.
 
-// ahead reports whether a place is so far after the clock that its block is to be held.
-func (r *round) ahead(at chain.Place) bool {
-	return at.T > r.c.millis()+chain.MaxAhead && at.Author != r.c.self.Key.Device() && at.ID != r.chain.Genesis()
-}
+func (r *round) ahead(at chain.Place) bool { return r.reader().isAhead(at) }
 
 // enter gives a block to the chain, and returns what the store is to take out of the heads for it.
 func (r *round) enter(b *chain.Block) (cites []store.ID) {
@@ -35,10 +33,62 @@ func storeIDs(ids []chain.ID) []store.ID {
 	return all
 }
 
+// hold keeps only the first that are held in memory; the rest is on disk and comes back in time. That is judged now and then.
 func (r *round) hold(b *chain.Block) {
 	r.chain.Hold(b)
 	r.holding = min(r.holding, b.T)
+	if r.heldCount++; r.heldCount > 2*r.c.maxHeld {
+		if shed := r.chain.Shed(r.c.maxHeld); len(shed) > 0 {
+			r.shed = min(r.shed, shed[0].T)
+		}
+		r.heldCount = r.c.maxHeld
+	}
 	r.wakeForHeld()
+}
+
+// recall holds what was shed again, the first of entries, which are in canonical order.
+func (r *round) recall(entries []store.Entry) error {
+	r.shed = nothingHeld
+	for i, e := range entries {
+		if i == r.c.maxHeld {
+			r.shed = e.T
+			break
+		}
+		b, err := r.block(e.ID)
+		if err != nil {
+			return err
+		}
+		r.hold(b)
+	}
+	return nil
+}
+
+// recallDue holds again what was shed and is due.
+func (r *round) recallDue() error {
+	entries, err := r.c.store.Heads(r.tag)
+	if err != nil {
+		return err
+	}
+	known := map[chain.ID]bool{}
+	for _, at := range slices.Concat(r.chain.Heads(), r.chain.Held()) {
+		known[at.ID] = true
+	}
+	return r.recall(slices.DeleteFunc(entries, func(e store.Entry) bool { return e.T < r.shed || known[e.ID] }))
+}
+
+// rehold holds the heads that were none ahead while the clock said otherwise, or their author was this device.
+func (r *round) rehold() {
+	for _, head := range r.chain.Heads() {
+		if !r.ahead(head) {
+			continue
+		}
+		b, err := r.block(head.ID)
+		if err != nil {
+			r.c.tell(ErrorEvent{Round: r.tag, Err: err})
+			return
+		}
+		r.hold(b)
+	}
 }
 
 // release makes heads of the held blocks whose time has come.
@@ -46,11 +96,17 @@ func (r *round) release() {
 	if r.holding == nothingHeld {
 		return
 	}
-	if now := r.c.millis(); r.holding <= now+chain.MaxAhead {
-		_, spent := r.chain.Release(now)
-		r.holding = nothingHeld
-		if held := r.chain.Held(); len(held) > 0 {
-			r.holding = held[0].T
+	for due := r.c.millis() + chain.MaxAhead; r.holding <= due; {
+		_, spent := r.chain.Release(min(due, r.shed-1) - chain.MaxAhead) // in order: what was shed comes back first
+		if r.shed <= due {
+			if err := r.recallDue(); err != nil {
+				r.c.tell(ErrorEvent{Round: r.tag, Err: err})
+				return
+			}
+		}
+		held := r.chain.Held()
+		if r.heldCount, r.holding = len(held), r.shed; len(held) > 0 {
+			r.holding = min(r.holding, held[0].T)
 		}
 		if len(spent) > 0 {
 			r.c.write(func(w store.Tx) error { return w.Behead(r.tag, storeIDs(spent)) }, nil)
@@ -69,25 +125,35 @@ func (r *round) wakeForHeld() {
 	r.c.wakeAt(r.c.now.Add(wait))
 }
 
+// block finds an admitted block.
+func (r *round) block(id chain.ID) (*chain.Block, error) {
+	if b := r.unlanded[id]; b != nil {
+		return b, nil
+	}
+	raw, ok, err := r.c.store.Block(r.tag, id)
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		if b, err := chain.Parse(raw.Raw); err == nil {
+			return b, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: block %s cannot be read", ErrStoreDamaged, id.Short())
+}
+
 // sortHeads tells apart what the store calls heads: those that are, and the blocks to be held again. What was held when the
 // store was last written and is not any more takes its edges out.
-func (r *round) sortHeads(entries []store.Entry) (heads []chain.Place, held []*chain.Block, err error) {
+func (r *round) sortHeads(entries []store.Entry) (heads []chain.Place, held []store.Entry, err error) {
 	spent := map[chain.ID]bool{}
 	for _, e := range entries {
-		raw, ok, err := r.c.store.Block(r.tag, e.ID)
+		if r.ahead(placeOf(e)) {
+			held = append(held, e)
+			continue
+		}
+		b, err := r.block(e.ID)
 		if err != nil {
 			return nil, nil, err
-		}
-		var b *chain.Block
-		if ok {
-			b, err = chain.Parse(raw.Raw)
-		}
-		if !ok || err != nil {
-			return nil, nil, fmt.Errorf("%w: head %s cannot be read", ErrStoreDamaged, chain.ID(e.ID).Short())
-		}
-		if r.ahead(b.Place()) {
-			held = append(held, b)
-			continue
 		}
 		heads = append(heads, b.Place())
 		for _, id := range b.Edges() {

@@ -73,7 +73,7 @@ func (s *sim) flush(nd *node) {
 func (s *sim) feed(nd *node, from *node, blocks []*chain.Block) {
 	s.links++
 	id := s.links
-	s.step(nd, linkUp{link: id, tag: s.tag, cred: from.keys.Credential, address: from.address()})
+	s.step(nd, linkUp{link: id, tag: s.tag, self: nd.device(), cred: from.keys.Credential, address: from.address()})
 	s.step(nd, received{link: id, msg: link.Ready{HavePubKey: true, HaveGenesis: true, Clock: nd.core.plain()}})
 	for _, b := range blocks {
 		s.step(nd, received{link: id, msg: link.Blocks{Blocks: [][]byte{b.Bytes()}, Last: true}, blocks: []*chain.Block{b}})
@@ -394,7 +394,7 @@ func TestI8UnknownKindsSurvive(t *testing.T) {
 			if heads := s.round(n).chain.Heads(); len(heads) != 1 || heads[0] != s.newest(2) {
 				t.Errorf("on node %d nobody cites it: %v", n, heads)
 			}
-			ms, err := s.round(n).history(Position{}, 2)
+			ms, err := s.round(n).archive().history(Position{}, 2)
 			if err != nil || len(ms) != 2 || ms[0].Problem != problemNewer {
 				t.Errorf("node %d shows %v, %v", n, ms, err)
 			}

@@ -57,14 +57,24 @@ const (
 	largeRound  = 30
 	largeLinks  = 8
 	rotateEvery = 10 * time.Minute
-	// maxFetching bounds the announced blocks that are being fetched.
+	// maxFetching bounds the blocks that are asked for by id. Who was asked and has not answered for fetchTime is not the only
+	// one asked.
 	maxFetching = 4096
+	fetchTime   = 10 * time.Second
 
 	// An address that nobody has answered at, but that somebody's record names, is tried hearsayTries times in hearsayDay,
 	// and all such addresses together no faster than once in hearsayEvery.
 	hearsayTries = 3
 	hearsayDay   = 24 * time.Hour
 	hearsayEvery = time.Second
+
+	// probeEvery is how long what a probe found holds: a person mends something and asks again. At the host that asks,
+	// probesDay probes of an address a day may be in vain.
+	probeEvery = 10 * time.Second
+	probesDay  = 24
+	// maxTried bounds the addresses that Diagnose tries, maxAsked the peers that it asks.
+	maxTried = 32
+	maxAsked = 3
 
 	// maxDoubtful bounds the address records that do not hold and may yet.
 	maxDoubtful = 1024
@@ -80,6 +90,10 @@ const (
 	clockOff   = 2 * time.Minute
 	clockAgree = 10 * time.Minute
 	farthest   = 100 * 365 * 24 * time.Hour
+	// retireAgain is how long a device that could not retire, for want of a disk, waits before it tries again.
+	retireAgain = time.Minute
+	// maxHeld is how many of the blocks that are held are in memory, or twice as many: those whose time comes first.
+	maxHeld = 1024
 	// heldWait bounds how long nothing looks whether the time of a held block has come.
 	heldWait = time.Hour
 

@@ -111,60 +111,6 @@ func (r *round) spread(p *peer, b *chain.Block) {
 	p.send(link.Announce{IDs: [][32]byte{b.ID()}})
 }
 
-// fetching is a block that was announced and has not come yet.
-type fetching struct {
-	asked      linkID
-	announcers []linkID // all that have it, and wait for an ACK
-}
-
-// onAnnounce fetches what is new of what a peer has, from whoever announced it first.
-func (p *peer) onAnnounce(m link.Announce) {
-	r := p.round
-	for _, id := range m.IDs {
-		e, ok, err := r.entry(id)
-		switch f := r.fetching[id]; {
-		case err != nil:
-		case ok:
-			p.acknowledge(e.Author)
-		case f != nil:
-			f.announcers = append(f.announcers, p.id)
-		case len(r.fetching) < maxFetching:
-			r.fetching[id] = &fetching{announcers: []linkID{p.id}}
-			r.fetchFrom(p, id)
-		}
-	}
-}
-
-func (r *round) fetchFrom(p *peer, id chain.ID) {
-	r.fetching[id].asked = p.id
-	p.request++
-	p.send(link.Fetch{Request: p.request, IDs: [][32]byte{id}})
-}
-
-// arrived takes a block out of what is being fetched, and returns who else has announced it.
-func (r *round) arrived(id chain.ID) (announcers []linkID) {
-	if f := r.fetching[id]; f != nil {
-		announcers = f.announcers
-		delete(r.fetching, id)
-	}
-	return announcers
-}
-
-// refetch asks others for what a peer that has gone was asked for.
-func (r *round) refetch(gone *peer) {
-	for id, f := range ordered(r.fetching, chain.ID.Compare) {
-		if f.asked != gone.id {
-			continue
-		}
-		f.announcers = slices.DeleteFunc(f.announcers, func(l linkID) bool { return r.c.peers[l] == nil })
-		if len(f.announcers) == 0 {
-			delete(r.fetching, id)
-			continue
-		}
-		r.fetchFrom(r.c.peers[f.announcers[0]], id)
-	}
-}
-
 // random draws a number below n.
 func (c *core) random(n int) int {
 	var b [4]byte

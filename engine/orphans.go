@@ -29,15 +29,20 @@ func newOrphans() orphans {
 	}
 }
 
-// keep sets a block aside. It reports false, and does not, past the limits of the peer or when the block is here already.
-func (o *orphans) keep(from linkID, b *chain.Block, missing []chain.ID, now time.Time) bool {
+// keep sets a block aside. It reports false, and does not, past the limits of the peer or when the block is here already. What
+// is shunned may take half of the room.
+func (o *orphans) keep(from linkID, b *chain.Block, missing []chain.ID, now time.Time, shunned bool) bool {
 	o.expire(now)
 	held := o.held[from]
 	if held == nil {
 		held = &struct{ n, size int }{}
 		o.held[from] = held
 	}
-	if o.waiting[b.ID()] != nil || held.n >= maxOrphans || held.size+len(b.Bytes()) > maxOrphanBytes {
+	most, mostBytes := maxOrphans, maxOrphanBytes
+	if shunned {
+		most, mostBytes = most/2, mostBytes/2
+	}
+	if o.waiting[b.ID()] != nil || held.n >= most || held.size+len(b.Bytes()) > mostBytes {
 		return false
 	}
 	held.n, held.size = held.n+1, held.size+len(b.Bytes())

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/fxamacker/cbor/v2"
-
 	"opentalk/engine/chain"
 	"opentalk/engine/seal"
 	"opentalk/engine/store"
@@ -15,12 +13,10 @@ import (
 // outbox is what this device has said in a round and nobody else is known to hold: first the drafts, which are not signed
 // because nobody is online, then the blocks that nobody has acknowledged.
 type outbox struct {
-	drafts   []*draft
-	signing  bool // an own block is on its way to the disk
-	unheld   []said
-	holds    map[Device]uint64 // newest own seq that each device is known to hold
-	holdsNew bool              // the store does not have all of holds
-	told     int               // waiting, as the front knows it
+	drafts  []*draft
+	signing bool // an own block is on its way to the disk
+	told    int  // waiting, as the front knows it
+	delivery
 }
 
 // draft is something to say that is not signed yet: a message, or a block of another kind.
@@ -30,14 +26,6 @@ type draft struct {
 	plain         []byte     // of another kind: what the block will say
 	stored        bool
 	done          []func(error) // told when it is durable, one way or the other
-}
-
-// said is an own block that some member is not known to hold.
-type said struct {
-	seq  uint64
-	id   chain.ID
-	msgs []MessageID
-	held int
 }
 
 // waiting counts what is not signed.
@@ -62,9 +50,9 @@ func (r *round) say(text string, form Form, auto bool, done func(MessageID, erro
 	r.drafts = append(r.drafts, &draft{Message: m, done: []func(error){func(err error) { done(m.ID, err) }}})
 }
 
-// maySign reports whether an own block may be written now: somebody is online and has told all they have, and this
+// informed reports whether an own block could be written now: somebody is online and has told all they have, and this
 // device's own line is whole, so that it is never written twice. Of the others each gets a moment to do the same. CHAIN 6.2.
-func (r *round) maySign() bool {
+func (r *round) informed() bool {
 	ready, self := false, r.c.self.Key.Device()
 	own := r.chain.Line(self)
 	for _, p := range r.peers {
@@ -83,7 +71,7 @@ func (r *round) maySign() bool {
 // post signs what waits, or sees that it is stored.
 func (r *round) post() {
 	if len(r.drafts) > 0 && r.c.broken == nil {
-		if r.maySign() {
+		if r.informed() && r.spent() == "" {
 			r.sign()
 		} else {
 			r.storeDrafts()
@@ -179,41 +167,6 @@ func (r *round) restoreOutbox() error {
 	return r.restoreHolds()
 }
 
-const holdsSetting = "holds"
-
-func (r *round) restoreHolds() error {
-	value, _, err := r.c.store.Setting(r.tag, holdsSetting)
-	if err != nil {
-		return err
-	}
-	var holds map[Device]uint64
-	if len(value) > 0 && cbor.Unmarshal(value, &holds) == nil {
-		r.holds = holds
-	}
-	most := uint64(0)
-	for _, seq := range r.holds {
-		most = max(most, seq)
-	}
-	self := r.c.self.Key.Device()
-	blocks, err := r.c.store.Line(r.tag, self, most+1, chain.MaxTime, store.Limit{})
-	if err != nil {
-		return err
-	}
-	for _, raw := range blocks {
-		if b, err := chain.Parse(raw.Raw); err == nil {
-			r.follow(b)
-		}
-	}
-	return nil
-}
-
-func (r *round) saveHolds() {
-	r.holdsNew = false
-	if value, err := cbor.Marshal(r.holds); err == nil {
-		r.c.write(func(w store.Tx) error { return w.PutSetting(r.tag, holdsSetting, value) }, nil)
-	}
-}
-
 // sign puts all messages that wait, as much as fits, under one signature; what is of another kind gets one of its own. While it goes to the disk more gathers for the next.
 func (r *round) sign() {
 	if r.signing {
@@ -227,20 +180,14 @@ func (r *round) sign() {
 	}
 	batch := slices.Clone(r.drafts[:n])
 	r.drafts, r.signing = r.drafts[n:], true
-	changed := r.change(b, true)
-	err = r.add(b, func(w store.Tx) error {
-		if changed != nil {
-			if err := changed(w); err != nil {
-				return err
-			}
-		}
+	err = r.add(b, both(r.change(b, true), func(w store.Tx) error {
 		for _, d := range batch {
 			if err := w.RemoveDraft(r.tag, d.ID); err != nil {
 				return err
 			}
 		}
 		return nil
-	}, func(err error) {
+	}), func(err error) {
 		r.signing = false
 		if err == nil {
 			r.posted(b, batch)
@@ -251,6 +198,32 @@ func (r *round) sign() {
 	})
 	if err != nil {
 		r.c.tell(ErrorEvent{Round: r.tag, Err: err})
+	}
+}
+
+// unsay takes out of the outbox what a block of this person says that has come from elsewhere: a home that was restored from
+// a backup, or runs twice, has it there still. What it returns, if anything, is to be written with the block.
+func (r *round) unsay(b *chain.Block) func(store.Tx) error {
+	line := r.chain.Line(b.Author)
+	if len(r.drafts) == 0 || b.Kind != chain.KindMessage || line == nil || !r.isOwn(line) {
+		return nil
+	}
+	var gone []MessageID
+	for _, m := range r.messages(b) {
+		before := len(r.drafts)
+		r.drafts = slices.DeleteFunc(slices.Clone(r.drafts), func(d *draft) bool { return d.kind == 0 && d.ID == m.ID })
+		if len(r.drafts) < before {
+			gone = append(gone, m.ID)
+			r.c.tell(SentEvent{Message: m, State: Sent})
+		}
+	}
+	return func(w store.Tx) error {
+		for _, id := range gone {
+			if err := w.RemoveDraft(r.tag, id); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 }
 
@@ -305,62 +278,6 @@ func (r *round) posted(b *chain.Block, batch []*draft) {
 			r.spread(p, b)
 		}
 	}
-}
-
-// follow watches who comes to hold an own block.
-func (r *round) follow(b *chain.Block) {
-	s := said{seq: b.Seq, id: b.ID()}
-	for _, m := range r.messages(b) {
-		s.msgs = append(s.msgs, m.ID)
-	}
-	if len(s.msgs) == 0 {
-		return
-	}
-	if r.unheld = append(r.unheld, s); len(r.unheld) > unheldKept {
-		r.unheld = r.unheld[1:]
-	}
-}
-
-// holdsUpTo notes that a device holds this one's line up to seq.
-func (r *round) holdsUpTo(d Device, seq uint64) {
-	if r.chain == nil {
-		return // who comes back is told how far they had come before they have genesis
-	}
-	line := r.chain.Line(d)
-	if seq <= r.holds[d] || line == nil {
-		return
-	}
-	who := line.Credential.Fingerprint()
-	if who == r.c.self.Credential.Fingerprint() {
-		return
-	}
-	before := r.heldBy(who)
-	r.holds[d], r.holdsNew = seq, true
-	others := r.people.members() - 1
-	for i := range r.unheld {
-		s := &r.unheld[i]
-		if s.seq <= before || s.seq > seq {
-			continue
-		}
-		if !r.people[who].left() {
-			s.held++
-		}
-		for _, id := range s.msgs {
-			r.c.tell(DeliveryEvent{Round: r.tag, ID: id, Held: s.held, Members: others})
-		}
-	}
-	r.goodbyeHeld(seq)
-	r.unheld = slices.DeleteFunc(r.unheld, func(s said) bool { return s.held >= others })
-}
-
-// heldBy is the newest own seq that some device of a person holds.
-func (r *round) heldBy(who Fingerprint) (seq uint64) {
-	if p := r.people[who]; p != nil {
-		for _, d := range p.devices {
-			seq = max(seq, r.holds[d])
-		}
-	}
-	return seq
 }
 
 // pending lists what no other member is known to hold, in the order it was written.

@@ -47,13 +47,15 @@ type peer struct {
 	request uint64 // the last request made to it
 	want    uint64 // the number of the last WANT, and what it asked for
 	ranges  []link.Range
-	tried   map[Device]uint64   // how far it has been asked about each device
-	fetched map[chain.ID]uint64 // asked of it by id and not answered yet, with the request
-	proved  map[Device]bool     // forks that it knows of
-	gave    int                 // new blocks that it brought
-	asked   time.Time           // when it was asked, or last gave something
-	preview uint64              // the number of the NEWEST, 0 if there was none
-	whole   bool                // everything that it offered has been fetched: it no longer delays signing
+	tried   map[Device]uint64 // how far it has been asked about each device
+	proved  map[Device]bool   // forks that it knows of
+	gave    int               // new blocks that it brought
+	asked   time.Time         // when it was asked, or last gave something
+	lifting uint64            // the number of the WANT for a flagged line, 0 if none is under way
+	preview uint64            // the number of the NEWEST, 0 if there was none
+	probing *probing          // the answer that it waits for, if it has asked whether it is reached
+	asking  *asking           // what it has been asked about that
+	whole   bool              // everything that it offered has been fetched: it no longer delays signing
 }
 
 func (p *peer) device() Device           { return p.cred.Device() }
@@ -89,14 +91,19 @@ func (p *peer) hangUp(reason link.Reason, err error) {
 
 func (e linkUp) apply(c *core) {
 	r := c.rounds[e.tag]
-	if r == nil || !c.hasPlace(e.dialled) {
+	switch {
+	case r == nil || !c.hasPlace(e.dialled):
 		c.do(hangUp{e.link, link.ReasonFull})
+		return
+	case e.self != c.self.Key.Device(): // it has retired meanwhile
+		c.do(hangUp{e.link, link.ReasonDone})
+		r.dialAgain(e.address)
 		return
 	}
 	p := &peer{
 		id: e.link, round: r, cred: e.cred, address: e.address, dialled: e.dialled, since: c.now, heard: c.now,
 		known: map[Device]uint64{}, told: map[Device]uint64{}, ackDue: map[Device]bool{},
-		owes: map[Device]uint64{}, tried: map[Device]uint64{}, fetched: map[chain.ID]uint64{}, proved: map[Device]bool{},
+		owes: map[Device]uint64{}, tried: map[Device]uint64{}, proved: map[Device]bool{},
 	}
 	if e.dialled {
 		r.reached(e.address, p)
@@ -244,6 +251,10 @@ func (e received) apply(c *core) {
 		if p.online() {
 			p.onProof(m)
 		}
+	case link.Reach:
+		p.onReach(m)
+	case link.Reached:
+		p.onReached(m)
 	case link.Want, link.Fetch, link.Newest:
 		// History is for members whose first block is stored here, nobody else.
 		if p.theirs {

@@ -95,12 +95,12 @@ func (ps people) name(f Fingerprint, trusted func(Fingerprint) bool) string {
 func fold(s string) string { return cases.Fold().String(norm.NFC.String(s)) }
 
 func (r *round) person(f Fingerprint, d Device) Person {
-	return Person{Name: r.people.name(f, r.trusts), Fingerprint: f, Device: d, Verified: r.c.verified[f]}
+	return Person{Name: r.people.name(f, r.trusts), Fingerprint: f, Device: d, Verified: r.c.marks[verified][f], Ignored: r.c.marks[ignored][f]}
 }
 
 // trusts reports whether it is known whose key that is: it is one's own, or was verified.
 func (r *round) trusts(f Fingerprint) bool {
-	return r.c.verified[f] || f == r.c.self.Credential.Fingerprint()
+	return r.c.marks[verified][f] || f == r.c.self.Credential.Fingerprint()
 }
 
 // author is the person behind a device of the round.

@@ -1,12 +1,8 @@
 package engine
 
 import (
-	"context"
 	"slices"
 	"strings"
-
-	"opentalk/engine/chain"
-	"opentalk/engine/store"
 )
 
 // Rounds lists the rounds of this device by name.
@@ -96,55 +92,6 @@ func (r *round) listPeers() []Peer {
 func (e *Engine) Pending(tag Tag) (pending []Pending, err error) {
 	err = e.in(tag, func(r *round) { pending = r.pending() })
 	return pending, err
-}
-
-// MaxHistory bounds what one call of History returns.
-const MaxHistory = 1000
-
-// History returns the n messages that come before a position in canonical order, oldest first; the zero position means the
-// end. What is not signed yet has no place in it.
-func (e *Engine) History(tag Tag, before Position, n int) ([]Message, error) {
-	ch := make(chan answer[[]Message], 1)
-	err := e.in(tag, func(r *round) {
-		r.c.settled(func() { // a message may be shown a moment before it is on disk
-			messages, err := r.history(before, min(n, MaxHistory))
-			ch <- answer[[]Message]{messages, err}
-		})
-	})
-	if err != nil {
-		return nil, err
-	}
-	return wait(context.Background(), e, ch)
-}
-
-func (r *round) history(before Position, n int) ([]Message, error) {
-	at := store.Position{T: before.T, ID: before.ID}
-	if before == (Position{}) {
-		at = store.End
-	}
-	var newest []Message // newest first
-	for len(newest) < n {
-		blocks, err := r.c.store.Before(r.tag, at, store.Limit{Blocks: min(2*n, 256)})
-		if err != nil {
-			return nil, err
-		}
-		if len(blocks) == 0 {
-			break
-		}
-		for _, raw := range blocks {
-			b, err := chain.Parse(raw.Raw)
-			if err != nil {
-				return nil, err
-			}
-			ms := r.messages(b)
-			slices.Reverse(ms)
-			newest = append(newest, ms...)
-		}
-		at = blocks[len(blocks)-1].Position()
-	}
-	newest = newest[:min(n, len(newest))]
-	slices.Reverse(newest)
-	return newest, nil
 }
 
 // Status is what this engine is and does, for a person to read.

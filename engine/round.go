@@ -26,13 +26,18 @@ type round struct {
 	member  bool         // this device's first block is durable
 	blocks  int          // admitted
 
+	since    uint64                    // arrival of this device's first block: nothing before descends from its line
 	recent   map[chain.ID]store.Entry  // the newest places, and whatever is not durable yet
 	order    []chain.ID                // the durable ones of recent, oldest first
 	durable  map[Device]chain.Place    // the end of each line as it is on disk
 	unlanded map[chain.ID]*chain.Block // admitted, not durable yet
 	proofs   map[Device]proof          // of forks, of some before the device is known
 	orphans  orphans
-	holding  uint64 // the least t of what is held
+	lifted   map[Device]uint64 // how far a flagged line is taken whole
+	holding  uint64            // the least t of what is held
+	shed     uint64            // the least t of what of it is on disk alone
+	// heldCount is at least how much of it is in memory.
+	heldCount int
 
 	people   people
 	topic    change  // the newest; zero if there was none
@@ -41,7 +46,7 @@ type round struct {
 	records  map[Device]knownRecord
 	doubtful map[Device]doubtful
 	rotated  time.Time              // when a link of a large round was last exchanged
-	fetching map[chain.ID]*fetching // announced blocks that have not come yet
+	fetching map[chain.ID]*fetching // asked for by id
 	source   *peer                  // that is catching this device up
 	catch    catching
 	join     *join // under way
@@ -57,12 +62,13 @@ func (c *core) newRound(id identity.RoundID) *round {
 	r := &round{
 		c: c, id: id, tag: id.Tag(), link: link.NewRound(id.Tag(), id.LinkKey()), content: id.ContentKey(),
 		recent: map[chain.ID]store.Entry{}, durable: map[Device]chain.Place{}, orphans: newOrphans(),
-		people: people{}, targets: map[string]*target{}, holding: nothingHeld,
+		people: people{}, targets: map[string]*target{}, holding: nothingHeld, shed: nothingHeld,
 		unlanded: map[chain.ID]*chain.Block{}, proofs: map[Device]proof{},
 		records: map[Device]knownRecord{}, fetching: map[chain.ID]*fetching{}, doubtful: map[Device]doubtful{},
 		connecting: connecting{},
 	}
-	r.outbox.holds = map[Device]uint64{}
+	r.lifted = map[Device]uint64{}
+	r.outbox.holds = map[Device]map[Device]uint64{}
 	c.rounds[r.tag], c.order = r, append(c.order, r)
 	return r
 }
@@ -88,7 +94,22 @@ func (r *round) entry(id chain.ID) (store.Entry, bool, error) {
 	if !r.kept {
 		return store.Entry{}, false, nil
 	}
-	return r.c.store.Entry(r.tag, id)
+	e, ok, err := r.c.store.Entry(r.tag, id)
+	if e.Arrival < r.since {
+		e.Reach = 0 // of the device before
+	}
+	return e, ok, err
+}
+
+// findSince finds when this device's line began here.
+func (r *round) findSince() error {
+	first := r.chain.Line(r.c.self.Key.Device()).First
+	if r.since = 0; first == r.genesis {
+		return nil
+	}
+	e, _, err := r.c.store.Entry(r.tag, first.ID())
+	r.since = e.Arrival
+	return err
 }
 
 func (r *round) place(id chain.ID) (chain.Place, bool, error) {
@@ -116,7 +137,7 @@ func (r *round) add(b *chain.Block, alongside func(store.Tx) error, done func(er
 	r.recent[b.ID()], r.unlanded[b.ID()] = e, b
 	r.blocks++
 	r.c.counts.Admitted++
-	r.holdsUpTo(b.Author, e.Reach) // who builds on an own block holds it
+	r.holdsUpTo(r.c.self.Key.Device(), b.Author, e.Reach) // who builds on an own block holds it
 	r.c.gathered += len(b.Bytes())
 	r.c.write(func(w store.Tx) error {
 		if alongside != nil {
@@ -200,7 +221,8 @@ func (r *round) lost(p *peer, err error) {
 			clear(o.tried)
 		}
 	}
-	r.refetch(p)
+	r.refetch(func(f *fetching) bool { return f.asked == p.id })
+	p.unanswered()
 	if p.shown && r.peerOf(p.device()) == nil {
 		p.tellState(Offline)
 		r.remember(p)
@@ -227,6 +249,7 @@ func (r *round) settle() {
 		return
 	}
 	r.catchUp()
+	r.adoptEnds()
 	r.post()
 	for _, p := range r.peers {
 		p.sendAcks()

@@ -84,7 +84,7 @@ func (e *Engine) carryOut(effects []effect) {
 		case commit:
 			e.disk <- ef // one at a time, so there is room
 		case accept:
-			e.accepted.Store(&ef.rounds)
+			e.accepted.Store(&ef)
 		case emit:
 			e.events.put(ef.Event)
 		}

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"errors"
-	"maps"
 	"time"
 
 	"opentalk/engine/chain"
@@ -62,6 +61,11 @@ func (r *round) sendFrontier(p *peer) {
 		entries = append(entries, entryOf(at))
 		p.told[at.Author] = max(p.told[at.Author], at.Seq)
 	}
+	for _, head := range r.chain.Heads() { // nobody cites a flagged device: where it forked, all its ends are heads
+		if r.chain.Line(head.Author).Fork != nil && head != r.durable[head.Author] && r.unlanded[head.ID] == nil {
+			entries = append(entries, entryOf(head))
+		}
+	}
 	for len(entries) > link.MaxEntries {
 		p.send(link.Frontier{Entries: entries[:link.MaxEntries]})
 		entries = entries[link.MaxEntries:]
@@ -109,8 +113,8 @@ func (p *peer) learn(entries []link.Entry) {
 				p.stored = true
 				p.cameOnline()
 			}
-			r.holdsUpTo(p.device(), e.Seq)
 		}
+		r.heldTo(p.device(), e)
 		p.stale = p.stale || p.lacks(e.Device, e.Seq) > 0
 	}
 }
@@ -176,13 +180,16 @@ func (p *peer) onBlocks(m link.Blocks, blocks []*chain.Block) {
 		if !p.theirs && (b.Seq != 0 || b.Author != p.device()) {
 			continue // it may show who it is, and nothing else yet
 		}
-		if err := r.admit(p, b, m.Request != p.want || m.Request == 0); err != nil {
+		if err := r.admit(p, b, m.Request == 0 || m.Request != p.want && m.Request != p.lifting); err != nil {
 			p.refuse(err)
 			return
 		}
 	}
 	if m.Request != 0 && m.Last {
-		maps.DeleteFunc(p.fetched, func(_ chain.ID, request uint64) bool { return request == m.Request })
+		p.answered(m.Request)
+		if m.Request == p.lifting {
+			p.lifting = 0
+		}
 	}
 	switch {
 	case r.source == p && m.Request == p.want:
@@ -238,8 +245,10 @@ func (r *round) admit(p *peer, b *chain.Block, pushed bool) error {
 		case err != nil:
 			return err
 		case !r.needed(b):
+			r.waits(b.ID())
 			r.shun(from, b, missing)
 		case len(missing) > 0:
+			r.waits(b.ID())
 			r.setAside(from, b, missing)
 			queue = append(queue, r.orphans.ready(missing)...)
 		default:
@@ -257,7 +266,10 @@ func (r *round) admit(p *peer, b *chain.Block, pushed bool) error {
 func (r *round) setAside(p *peer, b *chain.Block, missing []chain.ID) {
 	r.c.counts.Orphans++
 	line := r.chain.Line(b.Author)
-	if r.orphans.keep(p.id, b, missing, r.c.now) && (r.source == nil || line != nil && b.Seq <= line.Newest.Seq+1) {
+	switch {
+	case !r.orphans.keep(p.id, b, missing, r.c.now, false):
+		p.lift(b)
+	case r.source == nil || line != nil && b.Seq <= line.Newest.Seq+1:
 		p.fetch(r.unknown(missing))
 	}
 }
@@ -269,7 +281,7 @@ func (r *round) take(p *peer, b *chain.Block, pushed bool) error {
 	if b.Kind == chain.KindPubKey {
 		defer r.reconsider(b.Author)
 	}
-	err := r.add(b, r.change(b, pushed), func(err error) {
+	err := r.add(b, both(r.change(b, pushed), r.unsay(b)), func(err error) {
 		if err != nil {
 			return
 		}

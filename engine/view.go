@@ -5,6 +5,7 @@ import (
 
 	"opentalk/engine/chain"
 	"opentalk/engine/identity"
+	"opentalk/engine/seal"
 )
 
 // What stands in for the text of a block that cannot be shown.
@@ -13,37 +14,80 @@ const (
 	problemNewer      = "needs a newer opentalk"
 )
 
-// messages reads what a block says. Other kinds than messages say nothing.
-func (r *round) messages(b *chain.Block) []Message {
-	m := Message{
-		Round: r.tag, Block: b.ID(), At: b.Position(), From: r.author(b.Author), Written: time.UnixMilli(int64(b.Wall)),
+// reader turns the blocks of a round into what the front shows. What it needs is in it, so that it can be used outside the
+// core; there author asks the core.
+type reader struct {
+	tag     Tag
+	content identity.ContentKey
+	own     Fingerprint
+	device  Device // this one, which holds nothing of its own back
+	genesis chain.ID
+	ahead   uint64 // blocks of a t after this are held
+	author  func(Device) Person
+}
+
+func (r *round) reader() reader {
+	return reader{
+		tag: r.tag, content: r.content, own: r.c.self.Credential.Fingerprint(), device: r.c.self.Key.Device(),
+		genesis: r.chain.Genesis(), ahead: r.c.millis() + chain.MaxAhead, author: r.author,
 	}
-	m.Own = m.From.Fingerprint == r.c.self.Credential.Fingerprint()
-	m.Held = r.ahead(b.Place())
+}
+
+// isAhead reports whether a place is so far after the clock that its block is to be held.
+func (v reader) isAhead(at chain.Place) bool {
+	return at.T > v.ahead && at.Author != v.device && at.ID != v.genesis
+}
+
+// said opens what a block says: nothing unless it is a message. problem is why it cannot be shown.
+func (v reader) said(b *chain.Block) (all []chain.Message, problem string) {
 	switch {
 	case b.Kind > chain.KindLeave:
-		m.Problem = problemNewer
-		return []Message{m}
+		return nil, problemNewer
 	case b.Kind != chain.KindMessage:
-		return nil
+		return nil, ""
 	}
-	plain, err := r.open(b)
-	var said []chain.Message
+	plain, err := seal.OpenBody(v.content, sealPlace(b.Header), b.Body())
 	if err == nil {
-		said, err = chain.ParseMessages(plain)
+		all, err = chain.ParseMessages(plain)
 	}
 	if err != nil {
-		m.Problem = problemUnreadable
+		return nil, problemUnreadable
+	}
+	return all, ""
+}
+
+// show puts with what was said who said it, and where.
+func (v reader) show(b *chain.Block, said []chain.Message, problem string) []Message {
+	if len(said) == 0 && problem == "" {
+		return nil
+	}
+	m := Message{
+		Round: v.tag, Block: b.ID(), At: Position{Block: b.Position()}, From: v.author(b.Author), Written: time.UnixMilli(int64(b.Wall)),
+	}
+	m.Own = m.From.Fingerprint == v.own
+	m.Held = v.isAhead(b.Place())
+	if problem != "" {
+		m.Problem = problem
 		return []Message{m}
 	}
 	all := make([]Message, 0, len(said))
 	for i := range said {
 		one := m
+		one.At.Within = i
 		one.ID, one.Text, one.Form, one.Auto, one.Written = said[i].ID, said[i].Text, said[i].Form, said[i].Auto, said[i].When()
 		all = append(all, one)
 	}
 	return all
 }
+
+// messages reads what a block says. Other kinds than messages say nothing.
+func (v reader) messages(b *chain.Block) []Message {
+	said, problem := v.said(b)
+	return v.show(b, said, problem)
+}
+
+// messages reads what a block says, in the core.
+func (r *round) messages(b *chain.Block) []Message { return r.reader().messages(b) }
 
 // show tells the front of a block that has just been admitted from a peer.
 func (r *round) show(b *chain.Block, pushed bool) {
@@ -80,7 +124,13 @@ func (r *round) showFirst(b *chain.Block, pushed bool) {
 	if err != nil {
 		return // Check has read both
 	}
-	if r.people.add(cred, r.handleIn(b), b) {
-		r.c.tell(MemberEvent{Round: r.tag, Person: r.person(cred.Fingerprint(), b.Author), Change: Joined, Live: pushed})
+	f := cred.Fingerprint()
+	back := r.people[f] != nil && r.people[f].left() // as another device
+	newcomer := r.people.add(cred, r.handleIn(b), b)
+	if back {
+		r.recount(f, false)
+	}
+	if back || newcomer {
+		r.c.tell(MemberEvent{Round: r.tag, Person: r.person(f, b.Author), Change: Joined, Live: pushed})
 	}
 }

@@ -63,7 +63,7 @@ func (e *Engine) accept(l net.Listener) {
 	stop := context.AfterFunc(e.ctx, func() { l.Close() })
 	defer stop()
 	cfg := link.AcceptConfig{
-		Gate:  link.Gate{Rounds: func() []*link.Round { return *e.accepted.Load() }, Replay: e.replay},
+		Gate:  link.Gate{Rounds: func() []*link.Round { return e.accepted.Load().rounds }, Replay: e.replay},
 		Guard: e.guard,
 	}
 	for {
@@ -80,26 +80,32 @@ func (e *Engine) accept(l net.Listener) {
 			continue
 		}
 		e.work.Go(func() {
-			conn, err := link.Accept(e.ctx, nc, e.core.self, cfg)
+			self := e.accepted.Load().self
+			conn, err := link.Accept(e.ctx, nc, self, cfg)
 			if err != nil {
 				e.refused.Add(1)
 				e.log.Info("refusing a caller", "err", err)
 				return
 			}
-			e.talk(conn, socket.Address(nc.RemoteAddr()))
+			e.talk(conn, self, socket.Address(nc.RemoteAddr()))
 		})
 	}
 }
 
 // dial makes a link, or says why there is none.
 func (e *Engine) dial(d dial) {
+	if d.probe {
+		e.post(probed{d.round.Tag(), d.address, e.probe(e.ctx, d.round, d.address)})
+		return
+	}
 	ctx, cancel := context.WithTimeout(e.ctx, dialTime)
 	defer cancel()
 	nc, err := e.network.Dial(ctx, d.address)
+	self := e.accepted.Load().self
 	var conn *link.Conn
 	if err == nil {
-		if conn, err = link.Dial(e.ctx, nc, e.core.self, d.round, d.want); err == nil {
-			e.talk(conn, d.address)
+		if conn, err = link.Dial(e.ctx, nc, self, d.round, d.want); err == nil {
+			e.talk(conn, self, d.address)
 			return
 		}
 	}
@@ -118,10 +124,12 @@ func (e *Engine) post(ev event) bool {
 }
 
 // talk reads a link until it ends. Signatures are verified here, so that this happens on all cores and not in the core.
-func (e *Engine) talk(conn *link.Conn, address string) {
+func (e *Engine) talk(conn *link.Conn, self link.Self, address string) {
 	w := &wire{id: linkID(e.nextLink.Add(1)), conn: conn, engine: e, more: make(chan struct{}, 1)}
 	e.work.Go(w.run)
-	up := linkUp{link: w.id, tag: conn.Tag(), cred: conn.Peer(), address: address, dialled: conn.Initiated()}
+	up := linkUp{
+		link: w.id, tag: conn.Tag(), self: self.Key.Device(), cred: conn.Peer(), address: address, dialled: conn.Initiated(),
+	}
 	known := e.do(func(c *core) {
 		e.wires[w.id] = w // calls run on run's goroutine, which owns the map
 		up.apply(c)

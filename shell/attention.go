@@ -1,6 +1,10 @@
 package shell
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // notify is how a mention draws attention: the key of that name in config.toml.
 type notify string
@@ -19,26 +23,17 @@ const (
 	othersInline others = "inline"
 )
 
-func (o *Options) setNotify(value *string) error {
-	if value == nil {
-		return nil
+// parseChoice reads a value that is one of a few words.
+func parseChoice[T ~string](value string, choices ...T) (T, error) {
+	if slices.Contains(choices, T(value)) {
+		return T(value), nil
 	}
-	switch n := notify(*value); n {
-	case notifyBell, notifyOSC9, notifyOff:
-		o.Notify = n
-		return nil
-	}
-	return fmt.Errorf("notify: %q is none of bell, osc9 and off", *value)
+	return "", faultf(errValue, "%q is none of %s", value, strings.Trim(fmt.Sprint(choices), "[]"))
 }
 
-func (o *Options) setOthers(value *string) error {
-	if value == nil {
-		return nil
+// lookAgain has the screen go by the settings as they are now.
+func (s *Shell) lookAgain() {
+	if v, ok := s.view.(*screen); ok {
+		v.inline, v.notify = s.opts.Others == othersInline, s.opts.Notify
 	}
-	switch w := others(*value); w {
-	case othersCount, othersInline:
-		o.Others = w
-		return nil
-	}
-	return fmt.Errorf("others: %q is neither count nor inline", *value)
 }

@@ -14,11 +14,14 @@ const noTopic = "-"
 func changeCommands() []command {
 	return []command{
 		{name: "nick", args: "NAME", min: 1, max: 1, run: runNick,
-			help: "changes your name in this round; --handle is for rounds to come", example: "/nick robert"},
+			help: "changes your name in this round",
+			more: "What you are called in rounds to come is /set handle.", example: "/nick robert"},
 		{name: "topic", args: "[TEXT]", max: 1, text: true, run: runTopic,
-			help: "tells the topic of this round, or changes it; - takes it away", example: "/topic what to eat tonight"},
+			help: "tells the topic of this round, or changes it",
+			more: "With - there is none any more.", example: "/topic what to eat tonight"},
 		{name: "leave", run: runLeave,
-			help: "says goodbye to this round for good: its history here and what waits in it are deleted"},
+			help: "leaves this round for good",
+			more: "Its history here is deleted, and what waits in it."},
 	}
 }
 

@@ -14,7 +14,8 @@ func personCommands() []command {
 		{name: "whois", args: "HANDLE", min: 1, max: 1, run: runWhois, complete: []source{names.ofPeople},
 			help: "tells what is known of a member", example: "/whois bob"},
 		{name: "verify", args: "HANDLE [yes|no]", min: 1, max: 2, run: runVerify, complete: []source{names.ofPeople, oneOf("yes", "no")},
-			help: "shows what to compare with a member over the phone, and remembers that it was the same", example: "/verify bob yes"},
+			help: "shows words to compare on the phone",
+			more: "If both of you see the same, say so with yes: opentalk remembers it. No takes it back.", example: "/verify bob yes"},
 	}
 }
 
@@ -85,9 +86,9 @@ func runVerify(c *call) error {
 		return faultf(errUnknownMember, "%q is you", c.args[0]).but("others verify you; name one of them")
 	}
 	if len(c.args) == 2 {
-		yes := c.args[1] == "yes"
-		if !yes && c.args[1] != "no" {
-			return faultf(errValue, "%q is neither yes nor no", c.args[1])
+		yes, err := yesOrNo(c.args[1])
+		if err != nil {
+			return err
 		}
 		if err := c.Verify(round.Tag, m.Fingerprint, yes); err != nil {
 			return err

@@ -18,9 +18,11 @@ func roundCommands() []command {
 		{name: "new", args: "NAME", min: 1, max: 1, run: runNew,
 			help: "begins a round", example: "/new friends"},
 		{name: "join", args: "INVITE | ADDRESS ROUND-ID", min: 1, max: 2, secret: true, long: true, run: runJoin,
-			help: "enters a round that a member invited you to", example: "/join opentalk:…"},
+			help: "enters a round that you were invited to",
+			more: "INVITE is the word that /invite prints for a member. It takes up to half a minute; ctrl-c gives it up.", example: "/join opentalk:…"},
 		{name: "invite", run: runInvite,
-			help: "prints what lets others into this round: give it only to them"},
+			help: "prints what lets others into this round",
+			more: "Whoever has it can join and read everything, so give it only to them."},
 		{name: "rounds", run: runRounds,
 			help: "lists your rounds"},
 		{name: "switch", args: "NAME", min: 1, max: 1, run: runSwitch, complete: []source{names.ofRounds},
@@ -32,6 +34,9 @@ func runNew(c *call) error {
 	round, err := c.New(c.args[0])
 	if err != nil {
 		return err
+	}
+	if c.person {
+		c.say(dim(term.Sprintf("%s begins: what you type goes there, and /invite prints what lets others in", round.Name)))
 	}
 	c.then = func(s *Shell) { s.enter(round) }
 	return nil
@@ -50,6 +55,9 @@ func runJoin(c *call) error {
 			return faultf(context.Canceled, "joining was given up")
 		}
 		return err
+	}
+	if c.person {
+		c.say(dim(term.Sprintf("you are in %s, with %s; /history shows what was said", round.Name, count(max(0, round.Members-1), "other"))))
 	}
 	line := c.line
 	c.then = func(s *Shell) { s.joined(round, line) }

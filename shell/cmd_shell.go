@@ -9,15 +9,20 @@ import (
 func shellCommands() []command {
 	return []command{
 		{name: "status", run: runStatus,
-			help: "tells who you are, where you listen, and how things are"},
+			help: "tells who you are, and how things are"},
+		{name: "set", args: "[KEY] [VALUE]", max: 1 + maxValues, run: runSet, complete: []source{names.ofKeys, names.ofValues},
+			help: "lists the settings, or changes one",
+			more: "They are kept in config.toml, whose comments stay. With - a setting is taken out again.", example: "/set wait 30s"},
 		{name: "passphrase", secret: true, run: runPassphrase,
-			help: "asks for a passphrase to seal your secrets file with; an empty one takes it away"},
+			help: "seals your secrets file with a passphrase",
+			more: "It is asked for here, and at every start. An empty one takes it away."},
 		{name: "help", args: "[COMMAND]", max: 1, run: runHelp, complete: []source{names.ofCommands},
 			help: "lists the commands, or explains one", example: "/help join"},
 		{name: "clear", run: runClear,
 			help: "empties the screen"},
 		{name: "quit", run: runQuit,
-			help: "leaves; messages that wait are kept and sent next time"},
+			help: "leaves",
+			more: "Messages that wait are kept and sent next time."},
 	}
 }
 
@@ -52,8 +57,11 @@ func runStatus(c *call) error {
 func runHelp(c *call) error {
 	if len(c.args) == 0 {
 		t := table{}
-		for _, cmd := range commands() {
-			t.row(term.CleanLine(cmd.usage()), term.CleanLine(cmd.help))
+		for _, f := range families() {
+			t.row(dim(term.Sprintf("-- %s --", f.name)))
+			for _, cmd := range f.commands {
+				t.row(term.CleanLine(cmd.usage()), term.CleanLine(cmd.help))
+			}
 		}
 		c.say(t.lines()...)
 		c.say(term.Literal("a line without a slash is a message; //text sends text that begins with a slash"))
@@ -65,6 +73,9 @@ func runHelp(c *call) error {
 		return unknownCommand(name)
 	}
 	c.say(term.Sprintf("%s  %s", cmd.usage(), cmd.help))
+	if cmd.more != "" {
+		c.say(term.CleanLine(cmd.more))
+	}
 	if cmd.example != "" {
 		c.say(term.Sprintf("for example: %s", cmd.example))
 	}

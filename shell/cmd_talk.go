@@ -5,17 +5,13 @@ import (
 	"opentalk/shell/term"
 )
 
-// maxHistory is what /history shows at most: more is for an export.
-const maxHistory = engine.MaxHistory
-
 func talkCommands() []command {
 	return []command{
 		{name: "send", args: "TEXT", min: 1, max: 1, text: true, run: runSend,
-			help: "sends a message, as does a line without a slash", example: "/send hello"},
+			help: "sends a message",
+			more: "A line without a slash does the same.", example: "/send hello"},
 		{name: "me", args: "TEXT", min: 1, max: 1, text: true, run: runMe,
 			help: "tells what you do", example: "/me waves"},
-		{name: "history", args: "[N]", max: 1, run: runHistory,
-			help: "shows the last N messages, 20 if N is left out", example: "/history 100"},
 		{name: "pending", run: runPending,
 			help: "lists your messages that nobody else holds yet"},
 	}
@@ -31,32 +27,6 @@ func send(c *call, form engine.Form) error {
 	}
 	c.sent, err = c.Send(round.Tag, c.args[0], form, false)
 	return err
-}
-
-func runHistory(c *call) error {
-	round, err := c.current()
-	if err != nil {
-		return err
-	}
-	n := 20
-	if len(c.args) > 0 {
-		if n, err = number(c.args[0], maxHistory); err != nil {
-			return err
-		}
-	}
-	messages, err := c.History(round.Tag, engine.Position{}, n)
-	if err != nil {
-		return err
-	}
-	if len(messages) == 0 {
-		c.say(term.Literal("nothing has been said here yet"))
-	}
-	days := c.look.days()
-	for _, m := range messages {
-		c.say(days.before(m)...)
-		c.say(c.look.message(m, term.Text{}))
-	}
-	return nil
 }
 
 func runPending(c *call) error {

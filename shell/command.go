@@ -14,7 +14,8 @@ import (
 type command struct {
 	name     string // without the slash
 	args     string // as in usage: "NAME | ADDRESS ID"
-	help     string
+	help     string // in a few words, for the list
+	more     string // in sentences, for /help with its name
 	example  string
 	min, max int      // arguments
 	text     bool     // everything behind the name is one argument, as it stands
@@ -24,9 +25,29 @@ type command struct {
 	run      func(*call) error
 }
 
-// commands is the table, in the order in which /help shows it.
-func commands() []command {
-	return slices.Concat(roundCommands(), talkCommands(), changeCommands(), peopleCommands(), personCommands(), shellCommands())
+// family is a row of commands that /help shows together.
+type family struct {
+	name     string
+	commands []command
+}
+
+// families is the table, in the order in which /help shows it.
+func families() []family {
+	return []family{
+		{"rounds", roundCommands()},
+		{"talking", talkCommands()},
+		{"reading", readCommands()},
+		{"people", slices.Concat(peopleCommands(), personCommands())},
+		{"this round", changeCommands()},
+		{"opentalk itself", slices.Concat(doctorCommands(), shellCommands())},
+	}
+}
+
+func commands() (all []command) {
+	for _, f := range families() {
+		all = append(all, f.commands...)
+	}
+	return all
 }
 
 // lookup returns nil for a name that no command has.
@@ -118,7 +139,12 @@ type call struct {
 	line       int    // of the input
 	typed      string // the line, if it is not on the screen yet
 	look       look
-	round      engine.Round // the current one
+	opts       Options
+	paths      paths
+	person     bool             // somebody types and reads
+	tell       func(func(view)) // at once, while the command goes on
+	page       page             // where reading was left
+	round      engine.Round     // the current one
 	inRound    bool
 	asked      bool // for passphrase, where a person types
 	passphrase []byte

@@ -65,6 +65,24 @@ func (n names) ofFiles() (all []string) {
 // oneOf is a source of words that do not change, such as sub-commands.
 func oneOf(words ...string) source { return func(names) []string { return words } }
 
+func (n names) ofKeys() []string {
+	var all []string
+	for _, o := range options() {
+		if o.key != "" {
+			all = append(all, o.key)
+		}
+	}
+	return all
+}
+
+// ofValues are those of the key that was typed.
+func (n names) ofValues() []string {
+	if o, err := findKey(n.args[0]); err == nil {
+		return o.words
+	}
+	return nil
+}
+
 // complete returns what may stand in place of line[from:pos]: commands, what a command takes, and in a message the handles
 // of others.
 func (n names) complete(line string, pos int) (from int, candidates []string) {

@@ -3,17 +3,18 @@ package shell
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"unicode"
 
 	"github.com/adrg/xdg"
-	"github.com/pelletier/go-toml/v2"
 
 	"opentalk/shell/term"
 )
@@ -37,124 +38,151 @@ func (p paths) history() string    { return filepath.Join(p.data, "history") }
 func (p paths) state() string      { return filepath.Join(p.data, "state") }
 
 // maxConfig bounds config.toml: what is larger is some other file.
-const maxConfig = 1 << 20
+const maxConfig = 64 << 10
 
-// keys are those of config.toml, and what each does with its value: the flag of that name, but for history and recall.
-type keys struct {
-	Handle   *string  `toml:"handle"`
-	Listen   []string `toml:"listen"`
-	Proxy    *string  `toml:"proxy"`
-	Round    *string  `toml:"round"`
-	Wait     *string  `toml:"wait"`
-	Color    *string  `toml:"color"`
-	Log      *string  `toml:"log"`
-	LogLevel *string  `toml:"log_level"`
-	History  *int     `toml:"history"`
-	Recall   *bool    `toml:"recall"`
-	Notify   *string  `toml:"notify"`
-	Others   *string  `toml:"others"`
+// kind is what a key of config.toml takes.
+type kind int
+
+const (
+	text  kind = iota // "…"
+	list              // ["…", "…"]
+	whole             // a number
+	truth             // true or false
+)
+
+// strings returns a value of the file as a flag would be given it, more than one of a list.
+func (k kind) strings(value any) (all []string, ok bool) {
+	switch v := value.(type) {
+	case string:
+		return []string{v}, k == text
+	case int64:
+		return []string{strconv.FormatInt(v, 10)}, k == whole
+	case bool:
+		return []string{strconv.FormatBool(v)}, k == truth
+	case []any:
+		for _, one := range v {
+			s, isText := one.(string)
+			if !isText {
+				return nil, false
+			}
+			all = append(all, s)
+		}
+		return all, k == list
+	}
+	return nil, false
 }
 
-// keyNames lists the keys of config.toml.
-var keyNames = []string{
-	"handle", "listen", "proxy", "round", "wait", "color", "log", "log_level", "history", "recall", "notify", "others",
+// value is the other way round.
+func (k kind) value(all []string) any {
+	switch k {
+	case list:
+		return all
+	case whole:
+		if n, err := strconv.Atoi(all[0]); err == nil {
+			return n
+		}
+	case truth:
+		return all[0] == "true"
+	}
+	return all[0]
+}
+
+// findKey returns the option of a key of config.toml.
+func findKey(key string) (option, error) {
+	var names []string
+	for _, o := range options() {
+		if o.key == "" {
+			continue
+		}
+		if o.key == key {
+			return o, nil
+		}
+		names = append(names, o.key)
+	}
+	fault := faultf(errUnknownKey, "unknown key %q", redact(key))
+	if near := nearest(key, names); near != "" {
+		return option{}, fault.but("did you mean %s?", near)
+	}
+	return option{}, fault
 }
 
 // readConfig fills in what the flags left open from a file that need not exist.
 func (o *Options) readConfig(file string) error {
+	content, err := readConfigFile(file)
+	if err != nil {
+		return err
+	}
+	return located(file, o.read(content))
+}
+
+// read fills in what the flags left open.
+func (o *Options) read(content string) error {
+	settings, err := parseConfig(content)
+	if err != nil {
+		return err
+	}
+	return o.take(settings)
+}
+
+// located says in which file something is wrong.
+func located(file string, err error) error {
+	var at *configFault
+	if errors.As(err, &at) {
+		at.file = file
+		return at
+	}
+	return err
+}
+
+// readConfigFile returns "" if there is no file.
+func readConfigFile(file string) (string, error) {
 	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return nil // a home that cannot be is the engine's to report
+		return "", nil // a home that cannot be is the engine's to report
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %w", errConfig, err)
+		return "", fmt.Errorf("%w: %w", errConfig, err)
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.Size() > maxConfig {
-		return faultf(errConfig, "%s: %d bytes exceed the limit of %d", file, info.Size(), maxConfig)
+	content, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", errConfig, err)
 	}
-	var k keys
-	if err := toml.NewDecoder(f).DisallowUnknownFields().Decode(&k); err != nil {
-		return configError(file, err)
+	if len(content) > maxConfig {
+		return "", faultf(errConfig, "%s exceeds the limit of %d bytes", file, maxConfig)
 	}
-	if err := o.apply(k); err != nil {
-		return faultf(errConfig, "%s: %v", file, err)
+	return string(content), nil
+}
+
+// take sets what no flag has set.
+func (o *Options) take(settings []setting) error {
+	for _, s := range settings {
+		opt, err := findKey(s.key)
+		if err != nil {
+			return s.fault(err)
+		}
+		values, ok := opt.kind.strings(s.value)
+		if !ok {
+			return s.fault(faultf(errConfig, "%s takes another kind of value", s.key))
+		}
+		if err := o.setAll(opt, values, opt.flag != "" && o.isGiven(opt.flag)); err != nil {
+			return s.fault(faultf(errConfig, "%s: %v", s.key, err))
+		}
+		o.kept = append(o.kept, s.key)
 	}
 	return nil
 }
 
-func configError(file string, err error) error {
-	var unknown *toml.StrictMissingError
-	if errors.As(err, &unknown) && len(unknown.Errors) > 0 {
-		first := unknown.Errors[0]
-		line, _ := first.Position()
-		key := first.Key()[len(first.Key())-1]
-		fault := faultf(errUnknownKey, "%s:%d: unknown key %q", file, line, key)
-		if near := nearest(key, keyNames); near != "" {
-			return fault.but("did you mean %s?", near)
-		}
-		return fault
+// setAll gives an option its values. If it is overruled they are only looked at.
+func (o *Options) setAll(opt option, values []string, overruled bool) error {
+	to := o
+	if overruled {
+		to = &Options{}
 	}
-	var bad *toml.DecodeError
-	if errors.As(err, &bad) {
-		line, column := bad.Position()
-		if key := bad.Key(); len(key) > 0 && strings.Contains(bad.Error(), "cannot decode") {
-			return faultf(errConfig, "%s:%d:%d: %s takes another kind of value", file, line, column, strings.Join(key, "."))
-		}
-		return faultf(errConfig, "%s:%d:%d: %s", file, line, column, strings.TrimPrefix(bad.Error(), "toml: "))
-	}
-	return fmt.Errorf("%w: %w", errConfig, err)
-}
-
-// apply sets what no flag has set.
-func (o *Options) apply(k keys) error {
-	for _, s := range []struct {
-		flag  string
-		value *string
-	}{
-		{"--handle", k.Handle}, {"--proxy", k.Proxy}, {"--round", k.Round}, {"--wait", k.Wait}, {"--color", k.Color},
-		{"--log", k.Log}, {"--log-level", k.LogLevel},
-	} {
-		if err := o.applyFlag(s.flag, s.value); err != nil {
+	for _, v := range values {
+		if err := opt.set(to, v); err != nil {
 			return err
 		}
-	}
-	if !o.isGiven("--listen") {
-		for _, addr := range k.Listen {
-			if err := o.applyFlag("--listen", &addr); err != nil {
-				return err
-			}
-		}
-	}
-	if k.Recall != nil {
-		o.Forget = !*k.Recall
-	}
-	if err := o.setNotify(k.Notify); err != nil {
-		return err
-	}
-	if err := o.setOthers(k.Others); err != nil {
-		return err
-	}
-	if k.History != nil {
-		if *k.History < 0 || *k.History > maxHistory {
-			return fmt.Errorf("history: %d is not between 0 and %d", *k.History, maxHistory)
-		}
-		o.History = *k.History
-	}
-	return nil
-}
-
-// applyFlag does what flag would with a value from the file.
-func (o *Options) applyFlag(name string, value *string) error {
-	if value == nil || o.isGiven(name) {
-		return nil
-	}
-	f, err := findFlag(name)
-	if err != nil {
-		return err
-	}
-	if err := f.set(o, *value); err != nil {
-		return fmt.Errorf("%s: %w", name[2:], err)
 	}
 	return nil
 }

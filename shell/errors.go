@@ -88,6 +88,7 @@ var codes = []Code{
 		Hint: "move rounds.db away: the rounds are fetched again from their members"},
 	{Name: "read-only", is: is(engine.ErrReadOnly),
 		Hint: "nothing more is stored: free some space, then start opentalk again"},
+	{Name: "bad-file", is: is(errFile), Hint: "/export writes a new file, in the folder that opentalk was started in"},
 	{Name: "log-not-writable", is: is(errLog), Hint: "choose another file with --log"},
 	{Name: "output", is: is(errOutput), Hint: "what reads the output has gone, or the disk is full"},
 	{Name: "interrupted", is: is(context.Canceled), Hint: "run it again when you like"},

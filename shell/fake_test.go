@@ -3,6 +3,7 @@ package shell
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +26,9 @@ type fake struct {
 	passphrase string
 	verified   map[engine.Fingerprint]bool
 	forked     string
+	ignored    map[engine.Fingerprint]bool
+	checkup    engine.Checkup
+	stopAfter  int  // messages that a search or an export finds before it waits to be given up; 0: all
 	held       bool // whoever is online acknowledges at once
 }
 
@@ -120,9 +124,10 @@ func (f *fake) Send(tag engine.Tag, text string, form engine.Form, auto bool) (e
 // message makes the next message. Called with the lock.
 func (f *fake) message(tag engine.Tag, from, text string) engine.Message {
 	f.messages++
-	m := engine.Message{Round: tag, From: someone(from), Text: text, Written: time.Now(), Received: time.Now(), Live: true}
+	m := engine.Message{Round: tag, From: f.known(from), Text: text, Written: time.Now(), Received: time.Now(), Live: true}
 	m.ID[14], m.ID[15] = byte(f.messages>>8), byte(f.messages)
-	m.At = engine.Position{T: uint64(f.messages)}
+	m.At = engine.PositionAt(m.Written)
+	m.At.Within = f.messages
 	return m
 }
 
@@ -142,6 +147,13 @@ func (f *fake) said(m engine.Message) {
 	f.history = append(f.history, m)
 	f.mu.Unlock()
 	f.emit(engine.MessageEvent{Message: m})
+}
+
+// known is somebody as the person has marked them.
+func (f *fake) known(name string) engine.Person {
+	p := someone(name)
+	p.Verified, p.Ignored = f.verified[p.Fingerprint], f.ignored[p.Fingerprint]
+	return p
 }
 
 // deliver has somebody hold what was sent.
@@ -198,9 +210,7 @@ func (f *fake) Peers(engine.Tag) ([]engine.Peer, error) {
 }
 
 func (f *fake) Members(engine.Tag) ([]engine.Member, error) {
-	bob := someone("bob")
-	bob.Verified = f.verified[bob.Fingerprint]
-	carol := someone("carol")
+	bob, carol := f.known("bob"), someone("carol")
 	return []engine.Member{
 		{Person: someone("alice"), Own: true, Devices: make([]engine.Device, 1)},
 		{Person: bob, Online: true, Devices: make([]engine.Device, 2)},
@@ -208,11 +218,66 @@ func (f *fake) Members(engine.Tag) ([]engine.Member, error) {
 	}, nil
 }
 
-func (f *fake) History(tag engine.Tag, _ engine.Position, n int) ([]engine.Message, error) {
+// past is what was said in a round, in order.
+func (f *fake) past(tag engine.Tag) []engine.Message {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	all := slices.DeleteFunc(slices.Clone(f.history), func(m engine.Message) bool { return m.Round != tag })
+	for i, m := range all {
+		all[i].From.Ignored = f.ignored[m.From.Fingerprint]
+	}
+	slices.SortFunc(all, func(a, b engine.Message) int { return a.At.Compare(b.At) })
+	return all
+}
+
+func (f *fake) History(tag engine.Tag, before engine.Position, n int) ([]engine.Message, error) {
+	all := slices.DeleteFunc(f.past(tag), func(m engine.Message) bool {
+		return before != engine.Position{} && m.At.Compare(before) >= 0
+	})
 	return all[max(0, len(all)-n):], nil
+}
+
+func (f *fake) Arrived(_ context.Context, tag engine.Tag) (uint64, error) {
+	return uint64(len(f.past(tag))), nil
+}
+
+func (f *fake) After(ctx context.Context, tag engine.Tag, after engine.Position, among uint64) iter.Seq2[engine.Message, error] {
+	return f.each(ctx, f.past(tag)[:among], func(m engine.Message) bool { return m.At.Compare(after) > 0 })
+}
+
+func (f *fake) Search(ctx context.Context, tag engine.Tag, before engine.Position, text string) iter.Seq2[engine.Message, error] {
+	all := f.past(tag)
+	slices.Reverse(all)
+	return f.each(ctx, all, func(m engine.Message) bool {
+		return strings.Contains(m.Text, text) && (before == engine.Position{} || m.At.Compare(before) < 0)
+	})
+}
+
+// each gives what fits, and after stopAfter messages waits until ctx ends.
+func (f *fake) each(ctx context.Context, all []engine.Message, fits func(engine.Message) bool) iter.Seq2[engine.Message, error] {
+	return func(yield func(engine.Message, error) bool) {
+		n := 0
+		for _, m := range all {
+			if !fits(m) {
+				continue
+			}
+			if n++; f.stopAfter > 0 && n > f.stopAfter {
+				<-ctx.Done()
+				yield(engine.Message{}, ctx.Err())
+				return
+			}
+			if !yield(m, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (f *fake) Ignore(_ engine.Tag, who engine.Fingerprint, yes bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ignored = map[engine.Fingerprint]bool{who: yes}
+	return nil
 }
 
 func (f *fake) Pending(tag engine.Tag) ([]engine.Pending, error) {
@@ -276,6 +341,24 @@ func (f *fake) Connect(ctx context.Context, _ engine.Tag, _ string) (engine.Pers
 
 func (f *fake) Verify(_ engine.Tag, who engine.Fingerprint, yes bool) error {
 	f.verified = map[engine.Fingerprint]bool{who: yes}
+	return nil
+}
+
+func (f *fake) Diagnose(ctx context.Context, tag engine.Tag) (engine.Checkup, error) {
+	if f.joining != nil {
+		if err := f.joining(ctx); err != nil {
+			return engine.Checkup{}, err
+		}
+	}
+	c := f.checkup
+	c.Members, _ = f.Members(tag)
+	return c, nil
+}
+
+func (f *fake) Probe(ctx context.Context, _ engine.Tag, _ string) error {
+	if f.joining != nil {
+		return f.joining(ctx)
+	}
 	return nil
 }
 

@@ -76,6 +76,11 @@ type (
 		Held        bool   `json:"held,omitempty"`
 		Provisional bool   `json:"provisional,omitempty"` // of a history still on its way; said once
 		Problem     string `json:"problem,omitempty"`     // why there is no text
+		Ignored     bool   `json:"ignored,omitempty"`     // this person ignores who wrote it
+	}
+	historyJSON struct { // a message that a line asked for
+		messageJSON
+		Line int `json:"line"`
 	}
 	sentJSON struct {
 		head
@@ -151,14 +156,17 @@ type (
 
 func of(event string) head { return head{1, event} }
 
-func (s *stream) write(event any) {
+func (s *stream) write(event any) { s.out.write(jsonLine(event)) }
+
+// jsonLine is an event as a line.
+func jsonLine(event any) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(event); err != nil {
 		panic(err) // every event is made of strings, numbers and truth values
 	}
-	s.out.write(escapeJSON(b.String()))
+	return escapeJSON(b.String())
 }
 
 // escapeJSON writes what is not plainly printable as escapes. Outside of ASCII there is nothing in JSON but strings.
@@ -216,16 +224,23 @@ func (s *stream) event(ev engine.Event) {
 	}
 }
 
-func (s *stream) message(m engine.Message) {
+func (s *stream) message(m engine.Message) { s.write(messageOf("message", s.book.name(m.Round), m)) }
+
+func (s *stream) past(p past) {
+	s.write(historyJSON{messageOf("history", s.book.name(p.message.Round), p.message), p.line})
+}
+
+func messageOf(event, round string, m engine.Message) messageJSON {
 	form := "plain"
 	if m.Form == engine.Action {
 		form = "action"
 	}
-	s.write(messageJSON{
-		head: of("message"), Round: s.book.name(m.Round), ID: messageID(m.ID), Block: blockID(m.Block), From: m.From.Name,
+	return messageJSON{
+		head: of(event), Round: round, ID: messageID(m.ID), Block: blockID(m.Block), From: m.From.Name,
 		Fingerprint: fingerprint(m.From), Text: m.Text, Form: form, Auto: m.Auto, Written: stamp(m.Written),
 		Received: stamp(m.Received), Live: m.Live, Late: m.Late, Held: m.Held, Provisional: m.Provisional, Problem: m.Problem,
-	})
+		Ignored: m.From.Ignored,
+	}
 }
 
 func messageID(id engine.MessageID) string { return hex.EncodeToString(id[:]) }

@@ -10,9 +10,8 @@ import (
 // maxLog is the size from which on a log of the home is begun anew at the next start, the old one kept beside it.
 const maxLog = 4 << 20
 
-// openLog returns where diagnostics go. They never reach the screen of the chat: with a prompt they go to a file, otherwise
-// to stderr. slog quotes what is not printable, so they do no harm to a terminal either.
-func openLog(o Options, p paths, interactive bool, stderr io.Writer) (*slog.Logger, io.Closer, error) {
+// level is how much is logged.
+func (o Options) level(interactive bool) slog.Level {
 	level := slog.LevelInfo
 	if o.Log == "" && !interactive {
 		level = slog.LevelWarn
@@ -20,6 +19,12 @@ func openLog(o Options, p paths, interactive bool, stderr io.Writer) (*slog.Logg
 	if o.LogLevel != "" {
 		level.UnmarshalText([]byte(o.LogLevel)) // checked when it was set
 	}
+	return level
+}
+
+// openLog returns where diagnostics go. They never reach the screen of the chat: with a prompt they go to a file, otherwise
+// to stderr. slog quotes what is not printable, so they do no harm to a terminal either.
+func openLog(o Options, p paths, interactive bool, stderr io.Writer, level slog.Leveler) (*slog.Logger, io.Closer, error) {
 	opts := &slog.HandlerOptions{Level: level}
 	if o.Log == "" && !interactive {
 		return slog.New(slog.NewTextHandler(stderr, opts)), nopCloser{}, nil

@@ -18,7 +18,8 @@ const (
 type look struct {
 	zone    *time.Location
 	log     string // where the log is, for /status
-	mention bool   // messages are for this person in particular
+	dated   bool   // messages have their date with them
+	mention bool   // they are for this person in particular
 }
 
 func dim(t term.Text) term.Text { return term.Style{Dim: true}.Apply(t) }
@@ -72,6 +73,9 @@ func (l look) message(m engine.Message, note term.Text) term.Text { return l.mes
 // messageIn is message with the name of a round before the author, "" for none.
 func (l look) messageIn(round string, m engine.Message, note term.Text) term.Text {
 	stamp := l.clock(l.written(m))
+	if l.dated {
+		stamp = term.CleanLine(l.written(m).In(l.zone).Format("2006-01-02 15:04"))
+	}
 	if m.Late {
 		stamp = l.when(l.written(m))
 		note = term.Concat(note, dim(term.Literal("  (late)")))

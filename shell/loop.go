@@ -187,6 +187,7 @@ func (s *Shell) event(ev engine.Event) {
 		s.kept = append(s.kept, ev)
 		return
 	}
+	known := len(s.book.people)
 	warning := s.book.note(ev)
 	s.view.event(ev)
 	if !warning.Empty() {
@@ -198,6 +199,9 @@ func (s *Shell) event(ev engine.Event) {
 		s.leaveIfHeld()
 	case engine.MessageEvent:
 		s.complete.hear(ev.Message.From)
+		if len(s.book.people) != known {
+			s.complete.set(s.book)
+		}
 	case engine.RoundEvent, engine.MemberEvent, engine.PeerEvent:
 		s.complete.set(s.book)
 	case engine.ErrorEvent:
@@ -239,6 +243,7 @@ func (s *Shell) enter(r engine.Round) {
 		return func() {
 			*s.book.place(r.Tag) = place{read: v.newest}
 			s.book.meet(r.Tag, v.members)
+			s.complete.set(s.book)
 			s.view.entered(v)
 			s.view.changed()
 		}, err

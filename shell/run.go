@@ -34,7 +34,11 @@ func (s *Shell) runQueue() {
 // run begins a line.
 func (s *Shell) run(in input) {
 	s.lines, s.warned = max(s.lines, in.number), false
-	c := &call{Engine: s.engine, line: in.number, look: s.look, asked: in.asked, passphrase: in.passphrase}
+	c := &call{
+		Engine: s.engine, line: in.number, look: s.look, opts: s.opts, paths: s.paths, person: s.person, page: s.page,
+		asked: in.asked, passphrase: in.passphrase,
+	}
+	c.tell = func(f func(view)) { s.post(func() { f(s.view) }) }
 	c.round, c.inRound = s.book.round()
 	if c.typed = in.text; !says(in.text) {
 		s.echo(c)
@@ -110,7 +114,7 @@ func (j *joins) add(c *call, cancel context.CancelFunc, s *Shell) {
 	(*j)[c] = cancel
 	s.later(slow, func() {
 		if _, ok := s.joins[c]; ok {
-			s.view.notice(term.Sprintf("/%s is under way, for up to %s; ctrl-c gives it up", c.command.name, joinTime))
+			s.view.notice(term.Sprintf("/%s is under way; ctrl-c gives it up", c.command.name))
 		}
 	})
 }

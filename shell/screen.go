@@ -25,15 +25,23 @@ type screen struct {
 	inline bool   // what others say elsewhere is shown, too
 	notify notify // how a mention draws attention
 
-	shown   map[engine.MessageID]bool // on entering the round: not again
-	marked  bool                      // the line above what is unread is there since the round was entered
-	fetched map[engine.Tag]time.Time  // when catching up was last told of
-	before  map[engine.Tag]bool       // rounds from before this session
+	shown   map[spot]bool            // on entering the round: not again
+	marked  bool                     // the line above what is unread is there since the round was entered
+	fetched map[engine.Tag]time.Time // when catching up was last told of
+	before  map[engine.Tag]bool      // rounds from before this session
 }
+
+// spot names one message on the screen. Its id alone would not: anybody can copy another's.
+type spot struct {
+	block engine.BlockID
+	id    engine.MessageID
+}
+
+func spotOf(m engine.Message) spot { return spot{m.Block, m.ID} }
 
 func newScreen(l look, b *book, p paper, in later) *screen {
 	s := &screen{
-		paper: p, look: l, book: b, days: l.days(), shown: map[engine.MessageID]bool{},
+		paper: p, look: l, book: b, days: l.days(), shown: map[spot]bool{},
 		fetched: map[engine.Tag]time.Time{}, before: map[engine.Tag]bool{},
 	}
 	s.own = newDeliveries(in, func(t term.Text) { s.paper.print(dim(t)) })
@@ -69,9 +77,9 @@ func (s *screen) entered(v visit) {
 	}
 	s.paper.print(dim(term.Sprintf("== %s ==", title)))
 	was := s.shown
-	s.shown, s.marked = map[engine.MessageID]bool{}, len(v.unread) > 0
+	s.shown, s.marked = map[spot]bool{}, len(v.unread) > 0
 	show := func(m engine.Message) {
-		if s.shown[m.ID] = true; !was[m.ID] || m.Problem != "" { // what cannot be read has no id
+		if s.shown[spotOf(m)] = true; !was[spotOf(m)] || m.Problem != "" { // what cannot be read has no id
 			s.message(m, term.Text{})
 		}
 	}
@@ -130,7 +138,9 @@ func (s *screen) event(ev engine.Event) {
 func (s *screen) said(m engine.Message) {
 	mention, here := s.book.mentions(m), s.book.here(m.Round)
 	switch {
-	case s.shown[m.ID] && m.Problem == "":
+	case m.From.Ignored:
+		return
+	case s.shown[spotOf(m)] && m.Problem == "":
 		return
 	case here:
 		s.book.read(m)
@@ -144,7 +154,7 @@ func (s *screen) said(m engine.Message) {
 		s.ring(m)
 	}
 	if here && (m.Provisional || m.Round != s.book.current) { // of a round that is being joined: entering it finds it again
-		s.shown[m.ID] = true
+		s.shown[spotOf(m)] = true
 	}
 	s.moves.before(m.From.Fingerprint)
 	if here && !m.Live && !m.Late && !s.marked && s.before[m.Round] {
@@ -166,6 +176,9 @@ func (s *screen) ring(m engine.Message) {
 
 // message shows a message, of whichever round.
 func (s *screen) message(m engine.Message, note term.Text) {
+	if m.From.Ignored {
+		return
+	}
 	for _, t := range s.days.before(m) {
 		s.paper.print(t)
 	}
@@ -226,6 +239,9 @@ func (s *screen) member(ev engine.MemberEvent) {
 	if ev.Person.Fingerprint == s.book.self.Fingerprint || !ev.Live && !s.before[ev.Round] {
 		return // who was there before is no news to a newcomer
 	}
+	if ev.Person.Ignored {
+		return
+	}
 	r := row{ev.Change, ev.Live}
 	name := s.look.person(ev.Person)
 	if ev.Change == engine.Renamed {
@@ -244,7 +260,7 @@ func (s *screen) member(ev engine.MemberEvent) {
 // topic tells of a new topic, but not of those that a newcomer finds.
 func (s *screen) topic(ev engine.TopicEvent) {
 	where := s.elsewhere(ev.Round)
-	if !ev.Live && !s.before[ev.Round] || s.prompt && where != "" && !s.inline {
+	if ev.By.Ignored || !ev.Live && !s.before[ev.Round] || s.prompt && where != "" && !s.inline {
 		return // entering the round tells it
 	}
 	what := term.Sprintf("set the topic: %s", ev.Topic)
@@ -294,6 +310,21 @@ func (s *screen) echo(prompt term.Text, line string) {
 	if s.prompt {
 		s.paper.print(dim(term.Concat(prompt, body(redact(line)))))
 	}
+}
+
+func (s *screen) past(p past) {
+	if p.message.From.Ignored {
+		return
+	}
+	look := s.look
+	if p.days == nil {
+		look.dated = true
+	} else {
+		for _, t := range p.days.before(p.message) {
+			s.paper.print(t)
+		}
+	}
+	s.paper.print(look.messageIn(p.round, p.message, term.Text{}))
 }
 
 func (s *screen) reply(c *call) {

@@ -149,7 +149,7 @@ func TestStateIsRead(t *testing.T) {
 	tag, gone := tagOf("friends"), tagOf("gone")
 	b.rounds[tag] = engine.Round{Tag: tag, Name: "friends"}
 	m := engine.Message{Round: tag}
-	m.At.T, m.At.ID[3] = 1<<60+1, 7
+	m.At.Block.T, m.At.Block.ID[3], m.At.Within = 1<<60+1, 7, 2
 	b.read(m)
 	b.read(engine.Message{Round: gone, At: m.At})
 	if err := (state{Round: tag.String(), Read: b.positions()}).write(p.state()); err != nil {
@@ -180,7 +180,7 @@ func TestOnce(t *testing.T) {
 	shown := out.take()
 	unreadable := say(0, "")
 	unreadable.Problem = "unreadable"
-	s.shown = map[engine.MessageID]bool{{}: true}
+	s.shown = map[spot]bool{{}: true}
 	s.entered(visit{round: b.rounds[b.current], seen: []engine.Message{unreadable}})
 	if !strings.Contains(out.take(), "(unreadable)") {
 		t.Error("that something cannot be read is not shown")

@@ -54,9 +54,13 @@ func TestMain(m *testing.M) {
 //	in NAME              the round in which things happen from now on; the first if this is left out
 //	flood NAME N         N messages, all at once
 //	bells N, notices TEXT   how often the bell has rung, and the last notification
-//	quits                the end of input and of the shell; "start" begins another in the same home
+//	quits                /quit, and the end of the shell; "start" begins another in the same home
 //	forks NAME           has written two histories
 //	fails                everything that is sent from now on
+//	stops N              what reads the past waits after N messages, until it is given up
+//	checkup KIND …       what /doctor finds: online, clock DURATION AGREE, tried NAME ADDRESS KIND, hears ADDRESS, asks NAME ADDRESS KIND
+//	cat FILE             what the file holds comes on stdout
+//	puts FILE TEXT       a file of that name
 //	progress DONE TOTAL
 //	notice TEXT
 //	prompt TEXT          the prompt must be this
@@ -76,6 +80,11 @@ func TestScripts(t *testing.T) {
 				t.Fatal(err)
 			}
 			home := t.TempDir()
+			file, err := filepath.Abs(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Chdir(home) // for /export
 			synctest.Test(t, func(t *testing.T) {
 				got := newSession(t, home).play(string(text))
 				if *update && got != string(text) {
@@ -290,7 +299,7 @@ func (s *session) do(at int, l string) {
 			s.t.Errorf("line %d: notified of %q, want %q last", at, all, rest)
 		}
 	case "quits":
-		s.editor.End()
+		s.line("/quit")
 		synctest.Wait()
 		s.exit(at, "0")
 		close(s.engine.events)
@@ -350,6 +359,8 @@ func (s *session) happens(verb, rest string) bool {
 		if strings.HasPrefix(text, "yesterday") {
 			m.Written = m.Written.Add(-24 * time.Hour)
 		}
+		m.At = engine.PositionAt(m.Written)
+		m.At.Within = f.messages
 		f.history = append(f.history, m)
 	case "joins":
 		f.joining = joinings[rest]
@@ -361,6 +372,20 @@ func (s *session) happens(verb, rest string) bool {
 		f.held = false
 	case "forks":
 		f.forked = name
+	case "stops":
+		f.stopAfter, _ = strconv.Atoi(rest)
+	case "checkup":
+		f.checkup = checkups(f.checkup, strings.Fields(rest))
+	case "cat":
+		content, err := os.ReadFile(rest)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.out.Write(content)
+	case "puts":
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			s.t.Fatal(err)
+		}
 	case "fails":
 		f.broken = fmt.Errorf("%w: no space left", engine.ErrReadOnly)
 	case "says":
@@ -420,6 +445,29 @@ var joinings = map[string]func(context.Context) error{
 		<-ctx.Done()
 		return fmt.Errorf("joining: %w: %w", engine.ErrTimeout, ctx.Err())
 	},
+}
+
+// checkups adds one finding to what /doctor finds.
+func checkups(c engine.Checkup, words []string) engine.Checkup {
+	reasons := map[string]error{
+		"ok": nil, "untried": engine.ErrUntried, "no-network": engine.ErrNoRoute, "name-not-found": engine.ErrNotFound, "refused": engine.ErrRefused,
+		"timeout": engine.ErrTimeout, "not-opentalk": engine.ErrNotOpentalk, "wrong-round": engine.ErrWrongRound,
+	}
+	switch words[0] {
+	case "online":
+		c.Online = true
+	case "clock":
+		c.Clock, _ = time.ParseDuration(words[1])
+		c.Agree, _ = strconv.Atoi(words[2])
+	case "tried":
+		c.Tried = append(c.Tried, engine.Tried{Person: someone(words[1]), Address: words[2], Err: reasons[words[3]]})
+	case "hears":
+		c.Listen, c.Announced = []string{words[1]}, []string{words[1]}
+	case "asks":
+		c.Asked = append(c.Asked, someone(words[1]))
+		c.Reached = append(c.Reached, engine.Reached{By: someone(words[1]), Address: words[2], Err: reasons[words[3]]})
+	}
+	return c
 }
 
 // words splits at blanks, but not within double quotes.

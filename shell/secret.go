@@ -8,11 +8,12 @@ import (
 	"opentalk/shell/line"
 )
 
-// Patterns of secrets: an invite, what may be a mistyped round id, and a round id.
+// Patterns of secrets: an invite, what may be a mistyped round id, a round id, and the password of a proxy.
 var (
 	inviteText = pattern(`(?i)opentalk:[a-z2-7]+`)
 	longHex    = pattern(`[0-9a-fA-F]{32,}`)
 	idHex      = pattern(`[0-9a-fA-F]{64,}`)
+	password   = pattern(`(://[^\s/@:]*):[^\s/@]+@`)
 )
 
 // pattern compiles when it is first needed: nothing is done before main.
@@ -24,6 +25,7 @@ func pattern(expr string) func() *regexp.Regexp {
 // that is shared.
 func redact(text string) string {
 	text = inviteText().ReplaceAllString(text, "opentalk:…")
+	text = password().ReplaceAllString(text, "$1:…@")
 	return idHex().ReplaceAllString(text, "…")
 }
 
@@ -37,7 +39,7 @@ func carriesSecret(text string) bool {
 		return false
 	}
 	c := lookup(name)
-	return idHex().MatchString(text) || c != nil && c.secret && rest != ""
+	return idHex().MatchString(text) || password().MatchString(text) || c != nil && c.secret && rest != ""
 }
 
 // pastedInvite reports whether a message is most likely an invite that was meant for /join.
@@ -53,7 +55,7 @@ func keep(text string) line.Keep {
 	name, rest, isCommand := splitCommand(text)
 	c := lookup(name)
 	switch {
-	case inviteText().MatchString(text), isCommand && longHex().MatchString(text), c != nil && c.secret && rest != "":
+	case inviteText().MatchString(text), isCommand && longHex().MatchString(text), isCommand && password().MatchString(text), c != nil && c.secret && rest != "":
 		return line.Forget
 	case isCommand && c != nil && !c.text:
 		return line.Record

@@ -17,6 +17,7 @@ package shell
 import (
 	"context"
 	"io"
+	"iter"
 	"log/slog"
 	"os"
 	"time"
@@ -38,14 +39,20 @@ type Engine interface {
 	Peers(tag engine.Tag) ([]engine.Peer, error)
 	Members(tag engine.Tag) ([]engine.Member, error)
 	History(tag engine.Tag, before engine.Position, n int) ([]engine.Message, error)
+	After(ctx context.Context, tag engine.Tag, after engine.Position, among uint64) iter.Seq2[engine.Message, error]
+	Arrived(ctx context.Context, tag engine.Tag) (uint64, error)
+	Search(ctx context.Context, tag engine.Tag, before engine.Position, text string) iter.Seq2[engine.Message, error]
 	Pending(tag engine.Tag) ([]engine.Pending, error)
 	Status() (engine.Status, error)
 	Rename(tag engine.Tag, name string) (engine.State, error)
 	SetTopic(tag engine.Tag, topic string) (engine.State, error)
 	Leave(ctx context.Context, tag engine.Tag) (told bool, err error)
 	Connect(ctx context.Context, tag engine.Tag, address string) (engine.Person, error)
+	Diagnose(ctx context.Context, tag engine.Tag) (engine.Checkup, error)
+	Probe(ctx context.Context, tag engine.Tag, address string) error
 	SetPassphrase(passphrase []byte) error
-	Verify(tag engine.Tag, who engine.Fingerprint, verified bool) error
+	Verify(tag engine.Tag, who engine.Fingerprint, yes bool) error
+	Ignore(tag engine.Tag, who engine.Fingerprint, yes bool) error
 }
 
 // Exit statuses.
@@ -60,10 +67,12 @@ const (
 // Shell is one run of opentalk. Use [New], then [Shell.Run].
 type Shell struct {
 	opts    Options
+	flags   Options // as opts, without config.toml
 	paths   paths
 	streams Streams
 	person  bool // somebody types at a line editor
 	log     *slog.Logger
+	level   slog.LevelVar // of log
 	logFile io.Closer
 	out     *output
 	look    look
@@ -83,6 +92,7 @@ type Shell struct {
 	queue    []input        // lines that are to be run
 	busy     bool           // with a line that others wait for
 	joins    joins
+	page     page      // where reading the past was left
 	lines    int       // that were run
 	failed   bool      // one of them did
 	lastStop time.Time // when Ctrl-C was pressed last
@@ -98,17 +108,19 @@ func New(opts Options, streams Streams) (*Shell, error) {
 	if err != nil {
 		return nil, err
 	}
+	flags := opts
 	if err := opts.readConfig(where.configFile()); err != nil {
 		return nil, err
 	}
 	s := &Shell{
-		opts: opts, paths: where, streams: streams, book: newBook(),
+		opts: opts, flags: flags, paths: where, streams: streams, book: newBook(),
 		person: streams.Person && !opts.JSON && !opts.Headless,
 		out:    &output{to: streams.Out},
 		posts:  make(chan func()), done: make(chan struct{}),
 	}
 	s.look = look{zone: time.Local, log: opts.logName(where, s.person)}
-	if s.log, s.logFile, err = openLog(opts, where, s.person, streams.Err); err != nil {
+	s.level.Set(opts.level(s.person))
+	if s.log, s.logFile, err = openLog(opts, where, s.person, streams.Err, &s.level); err != nil {
 		return nil, err
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -228,7 +240,7 @@ func (s *Shell) openEditor() error {
 	cfg := line.Config{
 		Prompt: s.book.prompt(), Profile: s.opts.profile(true), History: s.paths.history(), Keep: keep, Complete: s.complete.find,
 	}
-	if s.opts.Forget {
+	if !s.opts.Recall {
 		cfg.History = ""
 	}
 	editor, err := s.streams.Edit(cfg)

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -28,6 +28,7 @@ ready     handle fingerprint device listen
 round     round tag members blocks topic
 invite    round invite
 message   round id block from fingerprint text form auto private written received live late
+history   line round id block from fingerprint text form auto private written received live late
 sent      round id block text state
 delivery  round id held members
 waiting   round count
@@ -109,7 +110,7 @@ func everything(t *testing.T, args ...string) *session {
 	m.Problem = hostile
 	f.emit(engine.MessageEvent{Message: m})
 	synctest.Wait()
-	for _, l := range []string{"hello", "/invite", "/rounds", "/history", "/peers", "/members", "/status", "/" + hostile, "/switch " + hostile, hostile} {
+	for _, l := range []string{"hello", "/invite", "/rounds", "/history", "/search a", "/ignore", "/set", "/peers", "/members", "/status", "/" + hostile, "/switch " + hostile, hostile} {
 		s.line(strings.ReplaceAll(l, "\n", " "))
 		synctest.Wait()
 	}
@@ -180,6 +181,9 @@ func TestSecretsStayOut(t *testing.T) {
 			t.Errorf("keep(%q) = %v, want %v", text, got, want)
 		}
 	}
+	if proxy := "/set proxy socks5://me:hunter2@192.0.2.1:9050"; keep(proxy) != line.Forget || !carriesSecret(proxy) || strings.Contains(redact(proxy), "hunter2") {
+		t.Error("the password of a proxy is kept, or shown")
+	}
 	if carriesSecret("/send commit 3f786850e387550fdab836ed7e6dc881de23001b") || carriesSecret("see opentalk: the README") {
 		t.Error("harmless lines are refused")
 	}
@@ -193,6 +197,9 @@ func TestCommandsExplainThemselves(t *testing.T) {
 		}
 		if (c.args == "") != (c.max == 0) || strings.HasPrefix(c.args, "[") != (c.min == 0 && c.max > 0) {
 			t.Errorf("/%s takes %d to %d arguments and says %q", c.name, c.min, c.max, c.args)
+		}
+		if width := len(c.usage()); width > 31 || len(c.help) > 80-33 {
+			t.Errorf("/%s does not fit into a line of /help: %d and %d", c.name, width, len(c.help))
 		}
 		if c.example != "" {
 			if _, _, err := parse(c.example); err != nil {
@@ -247,37 +254,22 @@ func TestReadmeTellsEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	var all []string
-	for _, f := range flags {
-		all = append(all, f.name)
+	for _, o := range options() {
+		if o.flag != "" {
+			all = append(all, o.flag)
+		}
+		if o.key != "" {
+			all = append(all, o.key)
+		}
 	}
 	for _, c := range Codes() {
 		all = append(all, c.Name)
 	}
-	all = append(append(all, Commands()...), keyNames...)
+	all = append(all, Commands()...)
 	for _, name := range all {
 		if !regexp.MustCompile("`" + regexp.QuoteMeta(name) + "[` =]").Match(text) {
 			t.Errorf("the README does not mention `%s`", name)
 		}
-	}
-}
-
-func TestKeysAreKnown(t *testing.T) {
-	var names []string
-	for field := range reflect.TypeFor[keys]().Fields() {
-		names = append(names, field.Tag.Get("toml"))
-	}
-	if !slices.Equal(names, keyNames) {
-		t.Errorf("keys are %v, and %v are named", names, keyNames)
-	}
-	o := Options{given: []string{"--handle"}, Handle: "flag"}
-	dir := t.TempDir() + "/config.toml"
-	os.WriteFile(dir, []byte("handle='file'\nlisten=['none']\nround='r'\nwait='1s'\ncolor='never'\nlog='l'\nlog_level='debug'\nhistory=0\n"), 0o600)
-	if err := o.readConfig(dir); err != nil {
-		t.Fatal(err)
-	}
-	want := Options{given: o.given, Handle: "flag", Listen: []string{"none"}, Round: "r", Wait: time.Second, Color: term.Never, Log: "l", LogLevel: "debug"}
-	if fmt.Sprint(o) != fmt.Sprint(want) {
-		t.Errorf("got %v, want %v", o, want)
 	}
 }
 
@@ -351,7 +343,7 @@ func TestStateAndLogAreTheOwnersOnly(t *testing.T) {
 	if err := (state{Round: "aa"}).write(p.state()); err != nil || readState(p.state()).Round != "aa" {
 		t.Errorf("state is not kept: %v", err)
 	}
-	log, closer, err := openLog(Options{}, p, true, io.Discard)
+	log, closer, err := openLog(Options{}, p, true, io.Discard, slog.LevelInfo)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package shell
 import (
 	"encoding/json"
 	"os"
-	"path/filepath"
 
 	"opentalk/engine"
 )
@@ -29,18 +28,5 @@ func (s state) write(file string) error {
 	if err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(file), ".state-*") // 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	if _, err = tmp.Write(append(b, '\n')); err == nil {
-		err = tmp.Close()
-	} else {
-		tmp.Close()
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), file)
+	return writeFile(file, append(b, '\n'))
 }

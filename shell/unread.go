@@ -43,7 +43,7 @@ func (b *book) read(m engine.Message) {
 
 // missed counts a message of a round that is not on the screen.
 func (b *book) missed(m engine.Message, mention bool) {
-	if m.Own {
+	if m.Own || m.From.Ignored {
 		return
 	}
 	p := b.place(m.Round)

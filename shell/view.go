@@ -13,6 +13,7 @@ type view interface {
 	ready(o opening)                    // the engine is there
 	event(ev engine.Event)              // something happened
 	echo(prompt term.Text, line string) // a line is about to be run
+	past(p past)                        // a message out of the past, for a command under way
 	reply(c *call)                      // a command is done
 	fail(r report)
 	notice(t term.Text)
@@ -43,6 +44,14 @@ type visit struct {
 	newest  engine.Position // of all that was said there
 	pending []engine.Pending
 	members []engine.Member
+}
+
+// past is a message that a command has looked up.
+type past struct {
+	line    int // of the command
+	message engine.Message
+	days    *days  // puts lines between days; nil: each line has its date
+	round   string // to be told with it, "" for none
 }
 
 // paper is where a screen's text goes.

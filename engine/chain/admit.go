@@ -101,9 +101,11 @@ type held struct {
 // Hold is Add for a block that is more than MaxAhead after one's clock, and neither genesis nor one's own: it is admitted,
 // and its author's line goes on with it, but it takes no place among the heads until Release. CHAIN 6.3.
 //
-// Whatever descends from a held block is later still, so it is held too.
+// Whatever descends from a held block is later still, so it is held too. A head that Add made, when the clock was later, may
+// be held again.
 func (c *Chain) Hold(b *Block) {
 	c.extend(b)
+	delete(c.heads, b.id)
 	c.held[b.id] = held{place(b), b.Edges()}
 }
 
@@ -120,6 +122,19 @@ func (c *Chain) Release(now uint64) (released []Place, spent []ID) {
 		delete(c.held, at.ID)
 	}
 	return released, spent
+}
+
+// Shed forgets what is held but the first keep in canonical order, and returns the places of the rest. The caller gives them
+// to Hold again before they or what comes after them is released.
+func (c *Chain) Shed(keep int) (shed []Place) {
+	if len(c.held) <= keep {
+		return nil
+	}
+	shed = c.Held()[keep:]
+	for _, at := range shed {
+		delete(c.held, at.ID)
+	}
+	return shed
 }
 
 // Held returns the places of the blocks that are held, in canonical order.

@@ -103,6 +103,10 @@ func parseHeader(raw []byte) (Header, int, error) {
 	if raw[0] < 0x98 && raw[1] > Version && raw[1] < 24 { // an array with its length in the first byte, a number in the next
 		return Header{}, 0, ErrVersion
 	}
+	if w, size, ok := canonicalHeader(raw[:min(len(raw), MaxHeader)]); ok {
+		h, err := w.header()
+		return h, size, err
+	}
 	var w wireHeader // of another version than 1 it fails the comparison below
 	rest, err := decMode.UnmarshalFirst(raw[:min(len(raw), MaxHeader)], &w)
 	if err != nil {

@@ -3,8 +3,8 @@ package chain
 import "opentalk/engine/identity"
 
 // Next returns the header of the device's next block but for its kind: the next seq of its line, every head as an edge
-// except those of flagged devices and those more than MaxAhead after now, and a t after all of them. Past MaxParents it
-// cites the first in canonical order. now is the clock in milliseconds. ok is false for a device that has no block here.
+// except those of flagged devices of other identities and those more than MaxAhead after now, and a t after all of them. Past
+// MaxParents it cites the first in canonical order. now is the clock in milliseconds. ok is false for a device that has no block here.
 // CHAIN 6.2.
 func (c *Chain) Next(d identity.Device, now uint64) (h Header, ok bool) {
 	line := c.lines[d]
@@ -14,7 +14,7 @@ func (c *Chain) Next(d identity.Device, now uint64) (h Header, ok bool) {
 	h = Header{Tag: c.tag, Author: d, Seq: line.Newest.Seq + 1, Prev: line.Newest.ID, Wall: now}
 	t := line.Newest.T
 	for _, head := range c.Heads() {
-		if head.ID == h.Prev || len(h.Parents) == MaxParents || !c.citable(head, now) {
+		if head.ID == h.Prev || len(h.Parents) == MaxParents || !c.citable(head, line, now) {
 			continue
 		}
 		h.Parents = append(h.Parents, head.ID)
@@ -24,8 +24,9 @@ func (c *Chain) Next(d identity.Device, now uint64) (h Header, ok bool) {
 	return h, true
 }
 
-func (c *Chain) citable(head Place, now uint64) bool {
-	return c.lines[head.Author].Fork == nil && (head.T <= now+MaxAhead || head.ID == c.genesis.ID)
+func (c *Chain) citable(head Place, own *Line, now uint64) bool {
+	by := c.lines[head.Author]
+	return (by.Fork == nil || by.Credential.Fingerprint() == own.Credential.Fingerprint()) && (head.T <= now+MaxAhead || head.ID == c.genesis.ID)
 }
 
 // First returns the header of a device's first block, complete but for the author.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -134,6 +135,32 @@ func (k *Keyring) unseal(sealed []byte, passphrase func() ([]byte, error)) ([]by
 	}
 	k.SetPassphrase(p)
 	return openSealed(sealed, p)
+}
+
+// Retire gives the identity another device in this one's place: new keys, and in every round the first block that first signs
+// with them, nil where it is not to be signed yet. All of it is written at once, as by Save; when anything fails, k stays as
+// it was. The old device signs nothing any more: its keys are gone.
+func (k *Keyring) Retire(now time.Time, first func(Tag, *DeviceKey, *Credential) ([]byte, error)) error {
+	next := *k
+	var err error
+	if next.Device, err = NewDeviceKey(); err != nil {
+		return err
+	}
+	if next.Credential, err = k.Identity.Certify(next.Device.Device(), now); err != nil {
+		return err
+	}
+	next.Rounds = slices.Clone(k.Rounds)
+	for i := range next.Rounds {
+		r := &next.Rounds[i]
+		if r.First, err = first(r.ID.Tag(), next.Device, next.Credential); err != nil {
+			return err
+		}
+	}
+	if err := next.Save(); err != nil {
+		return err
+	}
+	*k = next
+	return nil
 }
 
 // Round returns the secret of the round with this tag, nil if there is none. It is valid until Rounds changes.

@@ -72,8 +72,28 @@ func (m Proof) check() error { return sizes("part of a proof", [][]byte{m.A, m.B
 func (m Ping) check() error { return number("clock", m.Clock) }
 func (m Pong) check() error { return number("clock", m.Clock) }
 
+func (m Reach) check() error { return request(m.Request) }
+
+func (m Reached) check() error {
+	if err := request(m.Request); err != nil {
+		return err
+	}
+	if err := count("addresses", len(m.Entries), MaxReached); err != nil {
+		return err
+	}
+	for _, e := range m.Entries {
+		if err := size("address", []byte(e.Address), MaxReachedAddress); err != nil {
+			return err
+		}
+		if err := number("outcome", uint64(e.Outcome)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (m Unknown) check() error {
-	if m.Kind >= KindReady && m.Kind <= KindPong {
+	if m.Kind >= KindReady && m.Kind <= KindReached {
 		return fmt.Errorf("%s as an unknown message", m.Kind)
 	}
 	return nil

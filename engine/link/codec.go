@@ -102,6 +102,10 @@ func Decode(b []byte) (Message, error) {
 		return decode[Ping](b)
 	case KindPong:
 		return decode[Pong](b)
+	case KindReach:
+		return decode[Reach](b)
+	case KindReached:
+		return decode[Reached](b)
 	}
 	return Unknown{Kind: Kind(b[0]), Body: bytes.Clone(b[1:])}, nil
 }

@@ -53,6 +53,9 @@ const (
 	// MaxAddresses records of at most MaxAddress bytes in one message: 64 KiB.
 	MaxAddresses = 64
 	MaxAddress   = 1 << 10
+	// MaxReached addresses, of at most MaxReachedAddress bytes, in one answer: what a record may hold.
+	MaxReached        = 8
+	MaxReachedAddress = 255
 	// MaxNumber bounds clocks, sequence numbers and request numbers: exact in a 64-bit float, and no sum overflows.
 	MaxNumber = 1<<53 - 1
 )

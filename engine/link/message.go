@@ -31,6 +31,8 @@ const (
 	KindProof     Kind = 11
 	KindPing      Kind = 12
 	KindPong      Kind = 13
+	KindReach     Kind = 14
+	KindReached   Kind = 15
 )
 
 // Ready is the first message of each side, sent once.
@@ -139,6 +141,41 @@ type Pong struct {
 	Clock uint64
 }
 
+// Reach asks whether the receiver can reach the sender at the addresses in the sender's own newest record.
+type Reach struct {
+	_       struct{} `cbor:",toarray"`
+	Request uint64
+}
+
+// Reached answers a Reach, with an entry for each address of the record that its sender holds.
+type Reached struct {
+	_       struct{} `cbor:",toarray"`
+	Request uint64
+	Entries []ReachedAt
+}
+
+// ReachedAt is what came of one address.
+type ReachedAt struct {
+	_       struct{} `cbor:",toarray"`
+	Address string
+	Outcome Outcome
+}
+
+// Outcome is what came of trying an address. One that is not known is a failure.
+type Outcome uint64
+
+// The outcomes. LINK 6.5.
+const (
+	OutcomeReached    Outcome = 0
+	OutcomeUntried    Outcome = 1 // not now, or it is not for others to try
+	OutcomeRefused    Outcome = 2
+	OutcomeTimeout    Outcome = 3
+	OutcomeNotFound   Outcome = 4
+	OutcomeNoRoute    Outcome = 5
+	OutcomeWrongPlace Outcome = 6 // what answers is not of this round
+	OutcomeFailed     Outcome = 7 // something else
+)
+
 // Unknown is a message of a kind that a later version added. It is to be ignored.
 type Unknown struct {
 	Kind Kind
@@ -158,11 +195,13 @@ func (Addresses) kind() Kind { return KindAddresses }
 func (Proof) kind() Kind     { return KindProof }
 func (Ping) kind() Kind      { return KindPing }
 func (Pong) kind() Kind      { return KindPong }
+func (Reach) kind() Kind     { return KindReach }
+func (Reached) kind() Kind   { return KindReached }
 func (m Unknown) kind() Kind { return m.Kind }
 
 // String names the kind, for logs.
 func (k Kind) String() string {
-	names := []string{"", "ready", "genesis", "blocks", "frontier", "ack", "want", "fetch", "newest", "announce", "addresses", "proof", "ping", "pong"}
+	names := []string{"", "ready", "genesis", "blocks", "frontier", "ack", "want", "fetch", "newest", "announce", "addresses", "proof", "ping", "pong", "reach", "reached"}
 	if k > 0 && int(k) < len(names) {
 		return names[k]
 	}

@@ -55,7 +55,7 @@ func messages() *rapid.Generator[Message] {
 				return Entry{Device: drawID(t), Seq: num("seq"), ID: drawID(t)}
 			}), 0, 20).Draw(t, "entries")
 		}
-		switch rapid.IntRange(1, 14).Draw(t, "kind") {
+		switch rapid.IntRange(1, 16).Draw(t, "kind") {
 		case 1:
 			return Ready{HavePubKey: rapid.Bool().Draw(t, "key"), HaveGenesis: rapid.Bool().Draw(t, "genesis"), Clock: num("clock")}
 		case 2:
@@ -83,8 +83,14 @@ func messages() *rapid.Generator[Message] {
 			return Ping{Nonce: rapid.Uint64().Draw(t, "nonce"), Clock: num("clock")}
 		case 13:
 			return Pong{Nonce: rapid.Uint64().Draw(t, "nonce"), Clock: num("clock")}
+		case 14:
+			return Reach{Request: req()}
+		case 15:
+			return Reached{Request: req(), Entries: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) ReachedAt {
+				return ReachedAt{Address: rapid.StringN(1, 60, MaxReachedAddress).Draw(t, "address"), Outcome: Outcome(num("outcome"))}
+			}), 0, MaxReached).Draw(t, "entries")}
 		}
-		return Unknown{Kind: Kind(rapid.IntRange(14, 255).Draw(t, "unknown")), Body: blob(MaxMessage - 1)}
+		return Unknown{Kind: Kind(rapid.IntRange(16, 255).Draw(t, "unknown")), Body: blob(MaxMessage - 1)}
 	})
 }
 
@@ -146,6 +152,13 @@ func TestLimitsOfMessages(t *testing.T) {
 		{Proof{A: blob(1), B: blob(1)}, Proof{A: blob(1)}, "0 bytes"},
 		{Ping{Nonce: 1<<64 - 1, Clock: MaxNumber}, Ping{Clock: MaxNumber + 1}, "clock"},
 		{Pong{Nonce: 1<<64 - 1, Clock: MaxNumber}, Pong{Clock: MaxNumber + 1}, "clock"},
+		{Reach{Request: MaxNumber}, Reach{}, "without a number"},
+		{Reached{Request: 1}, Reached{}, "without a number"},
+		{Reached{Request: 1, Entries: slices.Repeat([]ReachedAt{{Address: strings.Repeat("a", MaxReachedAddress), Outcome: MaxNumber}}, MaxReached)},
+			Reached{Request: 1, Entries: slices.Repeat([]ReachedAt{{Address: "a"}}, MaxReached+1)}, "9 addresses"},
+		{Reached{Request: 1, Entries: []ReachedAt{{Address: "a"}}}, Reached{Request: 1, Entries: fill[ReachedAt](1)}, "0 bytes"},
+		{Reached{Request: 1}, Reached{Request: 1, Entries: []ReachedAt{{Address: strings.Repeat("a", MaxReachedAddress+1)}}}, "256 bytes"},
+		{Reached{Request: 1}, Reached{Request: 1, Entries: []ReachedAt{{Address: "a", Outcome: MaxNumber + 1}}}, "outcome"},
 		{Unknown{Kind: 200, Body: blob(MaxMessage - 1)}, Unknown{Kind: 200, Body: blob(MaxMessage)}, "73729"},
 		{Unknown{Kind: 0}, Unknown{Kind: KindPing}, "ping as an unknown"},
 	} {
@@ -196,6 +209,8 @@ var refused = []struct {
 	{"fetch of an id of 31 bytes", append([]byte{7, 0x82, 1, 0x81, 0x58, 31}, make([]byte, 31)...)},
 	{"fetch of an id of 33 bytes", append([]byte{7, 0x82, 1, 0x81, 0x58, 33}, make([]byte, 33)...)},
 	{"fetch of an id as an array", append([]byte{7, 0x82, 1, 0x81, 0x98, 32}, make([]byte, 32)...)},
+	{"reached with an address of bytes", []byte{15, 0x82, 1, 0x81, 0x82, 0x41, 'a', 0}},
+	{"reached with an address that is no UTF-8", []byte{15, 0x82, 1, 0x81, 0x82, 0x61, 0xff, 0}},
 	{"ping with a number past 64 bits", []byte{12, 0x82, 0xc2, 0x49, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0}},
 }
 
@@ -208,7 +223,7 @@ func TestOneEncodingOnly(t *testing.T) {
 }
 
 func TestUnknownKindsAreKept(t *testing.T) {
-	for _, raw := range [][]byte{{0}, {14}, {99, 1, 2, 3}, {255, 0xff}} {
+	for _, raw := range [][]byte{{0}, {16}, {99, 1, 2, 3}, {255, 0xff}} {
 		m, err := Decode(raw)
 		if u, ok := m.(Unknown); err != nil || !ok || byte(u.Kind) != raw[0] || !bytes.Equal(u.Body, raw[1:]) {
 			t.Errorf("% x: %v, %v", raw, m, err)

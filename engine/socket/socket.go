@@ -208,6 +208,12 @@ func Reachable(bound []string) []string {
 	return append(far, near...)
 }
 
+// Online reports whether the machine has any address that means something elsewhere.
+func Online() bool {
+	far, _ := interfaces("1", false)
+	return len(far) > 0
+}
+
 // interfaces lists the machine's addresses with a port. A link-local one means nothing elsewhere.
 func interfaces(port string, only4 bool) (far, near []string) {
 	addrs, err := net.InterfaceAddrs()

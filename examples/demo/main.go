@@ -32,9 +32,9 @@ const patience = 10 * time.Second
 
 // event is what the demo reads of an event; the keys are documented in the README.
 type event struct {
-	Event, Text, State, Change, Handle, Invite, Code, Command string
-	Listen, Lines                                             []string
-	Held, Members                                             int
+	Event, Text, From, State, Change, Handle, Invite, Code, Command string
+	Listen                                                          []string
+	Held, Members                                                   int
 }
 
 // person is one opentalk process and its home.
@@ -282,6 +282,12 @@ func late(c *cast) error {
 // history asks a person for what has been said.
 func history(p *person) (string, error) {
 	p.say("/history 100")
-	ev, err := p.wait("for the history", func(ev event) bool { return ev.Event == "reply" && ev.Command == "/history" })
-	return strings.Join(ev.Lines, "\n"), err
+	var said []string
+	_, err := p.wait("for the history", func(ev event) bool {
+		if ev.Event == "history" {
+			said = append(said, ev.From+": "+ev.Text)
+		}
+		return ev.Event == "reply" && ev.Command == "/history"
+	})
+	return strings.Join(said, "\n"), err
 }

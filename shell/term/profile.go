@@ -2,6 +2,7 @@ package term
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -14,15 +15,14 @@ const (
 	Never
 )
 
+var modes = []string{"auto", "always", "never"}
+
+func (m Mode) String() string { return modes[m] }
+
 // ParseMode returns the mode that a value of --color names.
 func ParseMode(value string) (Mode, error) {
-	switch value {
-	case "auto":
-		return Auto, nil
-	case "always":
-		return Always, nil
-	case "never":
-		return Never, nil
+	if i := slices.Index(modes, value); i >= 0 {
+		return Mode(i), nil
 	}
 	return Auto, fmt.Errorf("colour mode %q is not auto, always or never", value)
 }

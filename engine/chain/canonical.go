@@ -1,0 +1,96 @@
+package chain
+
+// headerReader reads the one encoding of a header, and nothing else: what it cannot read, the decoder looks at, to say what is
+// wrong. Headers are read whenever a block is, so that this decides how fast a history is searched; the decoder, and encoding
+// again to compare, take twenty times as long.
+type headerReader struct {
+	rest []byte
+	bad  bool
+}
+
+// canonicalHeader returns the header that raw begins with and its length; ok is false if it is not in its one encoding, or if
+// it may not be so for another reason.
+func canonicalHeader(raw []byte) (w wireHeader, size int, ok bool) {
+	c := headerReader{rest: raw}
+	c.head(4, 12)
+	w.Version = c.head(0, Version)
+	w.Tag = c.optional(len(Header{}.Tag))
+	w.Kind = c.number(0)
+	c.exactly(w.Epoch[:])
+	c.exactly(w.Author[:])
+	w.Seq = c.number(0)
+	w.Prev = c.optional(len(ID{}))
+	if n := c.number(4); n <= MaxParents {
+		w.Parents = make([]ID, n)
+		for i := range w.Parents {
+			c.exactly(w.Parents[i][:])
+		}
+	} else {
+		c.bad = true
+	}
+	w.T, w.Wall, w.Body = c.number(0), c.number(0), c.number(0)
+	c.exactly(w.Hash[:])
+	return w, len(raw) - len(c.rest), !c.bad
+}
+
+// number reads the head of an item of a major type, in its shortest form, and returns the number in it.
+func (c *headerReader) number(major byte) (n uint64) {
+	if c.bad || len(c.rest) == 0 || c.rest[0]>>5 != major {
+		c.bad = true
+		return 0
+	}
+	short := c.rest[0] & 0x1f
+	c.rest = c.rest[1:]
+	if short < 24 {
+		return uint64(short)
+	}
+	size := 1 << (short - 24)
+	if short > 27 || len(c.rest) < size {
+		c.bad = true
+		return 0
+	}
+	for _, b := range c.rest[:size] {
+		n = n<<8 | uint64(b)
+	}
+	c.rest = c.rest[size:]
+	least := uint64(24) // what needs so many bytes
+	if size > 1 {
+		least = 1 << (4 * size)
+	}
+	c.bad = c.bad || n < least
+	return n
+}
+
+// head is number where only one is right.
+func (c *headerReader) head(major byte, want uint64) uint64 {
+	n := c.number(major)
+	c.bad = c.bad || n != want
+	return n
+}
+
+// exactly reads a byte string as long as to.
+func (c *headerReader) exactly(to []byte) {
+	if c.head(2, uint64(len(to))); c.bad || len(c.rest) < len(to) {
+		c.bad = true
+		return
+	}
+	copy(to, c.rest)
+	c.rest = c.rest[len(to):]
+}
+
+// optional reads a byte string of n bytes that are not all zero, or an empty one, which stands for them.
+func (c *headerReader) optional(n int) []byte {
+	if len(c.rest) > 0 && c.rest[0] == 0x40 {
+		c.rest = c.rest[1:]
+		return nil
+	}
+	b := make([]byte, n)
+	c.exactly(b)
+	for _, one := range b {
+		if one != 0 {
+			return b
+		}
+	}
+	c.bad = true
+	return nil
+}

@@ -1,0 +1,132 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"opentalk/engine"
+)
+
+// couple are two people in a round.
+func couple(t *testing.T) (alice, bob *person, tag engine.Tag) {
+	alice, bob = start(t, 0), start(t, 1)
+	round, err := alice.engine.New("friends")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inv, err := alice.engine.Invite(round.Tag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.engine.Join(context.Background(), inv); err != nil {
+		t.Fatal(err)
+	}
+	return alice, bob, round.Tag
+}
+
+// TestMarks: whom one has verified and whom one ignores is kept, apart from each other, and goes for every round. Who is
+// ignored is heard all the same.
+func TestMarks(t *testing.T) {
+	alice, bob, tag := couple(t)
+	who := bob.engine.Self().Fingerprint
+	if err := alice.engine.Ignore(tag, alice.engine.Self().Fingerprint, true); !errors.Is(err, engine.ErrNoMember) {
+		t.Errorf("alice ignores herself: %v", err)
+	}
+	marked := func(ignored, verified bool) {
+		t.Helper()
+		members, err := alice.engine.Members(tag)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(members, func(m engine.Member) bool { return m.Fingerprint == who })
+		if members[i].Ignored != ignored || members[i].Verified != verified {
+			t.Errorf("bob is %+v", members[i].Person)
+		}
+	}
+	if err := alice.engine.Ignore(tag, who, true); err != nil {
+		t.Fatal(err)
+	}
+	if err := alice.engine.Verify(tag, who, true); err != nil {
+		t.Fatal(err)
+	}
+	alice.close()
+	alice.open()
+	marked(true, true)
+	if _, err := bob.engine.Send(tag, "do you hear me?", engine.Plain, false); err != nil {
+		t.Fatal(err)
+	}
+	heard := until(alice, func(e engine.MessageEvent) bool { return e.Message.Text == "do you hear me?" })
+	if !heard.Message.From.Ignored {
+		t.Error("the front is not told that bob is ignored")
+	}
+	if err := alice.engine.Ignore(tag, who, false); err != nil {
+		t.Fatal(err)
+	}
+	alice.close()
+	alice.open()
+	marked(false, true)
+}
+
+// TestPagesPartBlocks: what was said while nobody was there shares a block, which a page may end within.
+func TestPagesPartBlocks(t *testing.T) {
+	alice, bob, tag := couple(t)
+	bob.close()
+	until(alice, func(e engine.PeerEvent) bool { return e.State == engine.Offline })
+	var want []string
+	for i := range 7 {
+		want = append(want, fmt.Sprint("line ", i))
+		if _, err := alice.engine.Send(tag, want[i], engine.Plain, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bob.open()
+	until(bob, func(e engine.MessageEvent) bool { return e.Message.Text == want[6] })
+	var back, found, forth []string
+	var from engine.Position
+	for {
+		page, err := bob.engine.History(tag, from, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		from = page[0].At
+		for _, m := range slices.Backward(page) {
+			back = append(back, m.Text)
+		}
+	}
+	for from = (engine.Position{}); ; {
+		n := len(found)
+		for m, err := range bob.engine.Search(t.Context(), tag, from, "LINE") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			found, from = append(found, m.Text), m.At
+			break
+		}
+		if len(found) == n {
+			break
+		}
+	}
+	for from = (engine.Position{}); ; {
+		n := len(forth)
+		for m := range bob.engine.After(t.Context(), tag, from, 1000) {
+			forth, from = append(forth, m.Text), m.At
+			break
+		}
+		if len(forth) == n {
+			break
+		}
+	}
+	slices.Reverse(back)
+	slices.Reverse(found)
+	for how, got := range map[string][]string{"back": back, "found": found, "forth": forth} {
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q", how, got)
+		}
+	}
+}
