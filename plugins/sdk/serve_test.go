@@ -93,7 +93,7 @@ func start(t *testing.T, host hook.Host, mtls bool) *process {
 	p := &process{input: input}
 	config := wire.ClientConfig()
 	config.Cmd = exec.Command(exe)
-	config.Cmd.Env = []string{"SDK_TEST=1"}
+	config.Cmd.Env = []string{"SDK_TEST=1", "GORACE=atexit_sleep_ms=0"} // the race detector ends a second late
 	config.AutoMTLS = mtls
 	config.Stderr = &p.stderr
 	config.Logger = hclog.NewNullLogger()
@@ -122,9 +122,14 @@ func start(t *testing.T, host hook.Host, mtls bool) *process {
 	return p
 }
 
+// patience is how long a call may take on the slowest machine.
+const patience = 20 * time.Second
+
 func (p *process) run(ctx context.Context, name string, args ...string) ([]string, error) {
 	for _, c := range p.all.Extensions[0].Commands {
 		if c.Name == name {
+			ctx, cancel := context.WithTimeout(ctx, patience)
+			defer cancel()
 			target := hook.Target{Extension: "odd", Handler: c.Handler}
 			return p.Run(ctx, hook.Call{Target: target, Args: args, Line: strings.Join(args, " ")})
 		}
