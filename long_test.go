@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	longBlocks = flag.Int("long.blocks", 0, "play TestLong with a history of so many messages")
+	longBlocks = flag.Int("long.blocks", 5000, "play TestLong with a history of so many messages")
 	longHome   = flag.String("long.home", "", "keep the home with the history there, and use it again")
 )
 
@@ -30,9 +30,6 @@ const (
 // TestLong is a round of years: a process that has it starts at once, serves it to a newcomer, and neither it nor the newcomer
 // ever takes more memory than for a short one. It says what it has measured. See `make long`.
 func TestLong(t *testing.T) {
-	if *longBlocks == 0 {
-		t.Skip("takes minutes: make long")
-	}
 	dir := t.TempDir()
 	program(t, dir)
 	alice := *longHome

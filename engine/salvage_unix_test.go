@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"opentalk/engine"
+	"opentalk/engine/skiptest"
 )
 
 // fullEnv makes the test binary a process that opens the home in it while no file may grow beyond 64 KiB.
@@ -50,7 +51,7 @@ func TestSalvageFullDisk(t *testing.T) {
 	cmd.Env = append(os.Environ(), fullEnv+"="+s.alice)
 	out, err := cmd.CombinedOutput()
 	if bytes.HasPrefix(out, []byte("skip")) {
-		t.Skip(string(out))
+		skiptest.Because(t, "%s", out)
 	}
 	if err != nil || !bytes.HasPrefix(out, []byte("true true ")) {
 		t.Errorf("%s: %v", out, err)
