@@ -155,6 +155,12 @@ type MemberEvent struct {
 	Live   bool
 }
 
+// ForkEvent tells that a device of somebody else has written two histories; a NoticeEvent says so to people.
+type ForkEvent struct {
+	Round  Tag
+	Person Person
+}
+
 // TopicEvent tells of a new topic of a round, "" for none. Live is as in Message.
 type TopicEvent struct {
 	Round Tag
@@ -186,6 +192,7 @@ func (DeliveryEvent) event() {}
 func (WaitingEvent) event()  {}
 func (PeerEvent) event()     {}
 func (MemberEvent) event()   {}
+func (ForkEvent) event()     {}
 func (TopicEvent) event()    {}
 func (ProgressEvent) event() {}
 func (NoticeEvent) event()   {}

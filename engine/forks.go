@@ -85,8 +85,10 @@ func (r *round) flag(d Device, pr proof) error {
 	r.proofs[d] = pr
 	r.c.write(func(w store.Tx) error { return w.PutSetting(r.tag, forkSetting(d), value) }, nil)
 	if d != r.c.self.Key.Device() { // which says so itself, and retires
+		who := r.person(line.Credential.Fingerprint(), d)
+		r.c.tell(ForkEvent{Round: r.tag, Person: who})
 		r.c.tell(NoticeEvent{Text: fmt.Sprintf("a device of %s has written two histories: it signed two blocks with number %d",
-			r.person(line.Credential.Fingerprint(), d).Name, pr.fork.Seq)})
+			who.Name, pr.fork.Seq)})
 	}
 	for _, p := range r.peers {
 		p.forgive(d)

@@ -101,6 +101,8 @@ func (b *book) note(ev engine.Event) (warning term.Text) {
 			delete(b.warned, ev.Person.Fingerprint)
 		}
 		return b.notePerson(ev.Person)
+	case engine.ForkEvent:
+		b.forked[ev.Person.Fingerprint] = true
 	case engine.MessageEvent:
 		return b.notePerson(ev.Message.From)
 	}

@@ -94,8 +94,10 @@ func (s *Shell) left(round engine.Round) {
 		}
 	}
 	if found {
-		s.view.notice(term.Sprintf("you are in %s now", next.Name))
-		s.enter(next)
+		if !s.person { // a person sees it
+			s.view.notice(term.Sprintf("you are in %s now", next.Name))
+		}
+		s.enter(next, term.Text{})
 	}
 	s.view.changed()
 }

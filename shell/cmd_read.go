@@ -108,17 +108,21 @@ func pick(c *call, round engine.Round) ([]engine.Message, error) {
 // before returns the n messages before a position: a page of the engine's at a time.
 func before(c *call, round engine.Round, at engine.Position, n int) (all []engine.Message, err error) {
 	for len(all) < n {
-		page, err := c.History(round.Tag, at, min(n-len(all), engine.MaxHistory))
+		page, err := c.History(round.Tag, at, min(n, engine.MaxHistory))
 		if err != nil {
 			return nil, err
 		}
 		if len(page) == 0 {
 			break
 		}
-		all, at = append(page, all...), page[0].At
+		at = page[0].At
+		all = append(slices.DeleteFunc(page, c.hides), all...)
 	}
-	return all, nil
+	return all[max(0, len(all)-n):], nil
 }
+
+// hides reports whether a message is kept from a person. Programs are told of it as one that is ignored.
+func (c *call) hides(m engine.Message) bool { return m.From.Ignored && !c.opts.JSON }
 
 func after(c *call, round engine.Round, at engine.Position, n int) (all []engine.Message, err error) {
 	among, err := c.Arrived(c, round.Tag)
@@ -128,6 +132,9 @@ func after(c *call, round engine.Round, at engine.Position, n int) (all []engine
 	for m, err := range c.After(c, round.Tag, at, among) {
 		if err != nil {
 			return nil, err
+		}
+		if c.hides(m) {
+			continue
 		}
 		if all = append(all, m); len(all) == n {
 			break
@@ -157,6 +164,8 @@ func runSearch(c *call) error {
 				return faultf(context.Canceled, "the search was given up after %s", counted(found, "message"))
 			case err != nil:
 				return err
+			case c.hides(m):
+				continue
 			case c.person && found == searchPage:
 				c.say(dim(term.Sprintf("the newest %d are above; /search goes on", found)))
 				c.leaveAt(s)

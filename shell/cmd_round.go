@@ -35,10 +35,8 @@ func runNew(c *call) error {
 	if err != nil {
 		return err
 	}
-	if c.person {
-		c.say(dim(term.Sprintf("%s begins: what you type goes there, and /invite prints what lets others in", round.Name)))
-	}
-	c.then = func(s *Shell) { s.enter(round) }
+	hint := term.Literal("what you type goes here, and /invite prints what lets others in")
+	c.then = func(s *Shell) { s.enter(round, hint) }
 	return nil
 }
 
@@ -56,11 +54,9 @@ func runJoin(c *call) error {
 		}
 		return err
 	}
-	if c.person {
-		c.say(dim(term.Sprintf("you are in %s, with %s; /history shows what was said", round.Name, count(max(0, round.Members-1), "other"))))
-	}
+	hint := term.Sprintf("you are one of %d here; /history shows what was said", round.Members)
 	line := c.line
-	c.then = func(s *Shell) { s.joined(round, line) }
+	c.then = func(s *Shell) { s.joined(round, line, hint) }
 	return nil
 }
 
@@ -117,7 +113,7 @@ func runSwitch(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.then = func(s *Shell) { s.enter(round) }
+	c.then = func(s *Shell) { s.enter(round, term.Text{}) }
 	return nil
 }
 

@@ -68,6 +68,8 @@ func readEditor(e line.Editor, give func(input) bool) {
 			in.err = errInterrupt
 		case errors.Is(err, line.ErrEnd):
 			in.err = errLeave
+		case errors.Is(err, line.ErrDropped):
+			continue
 		case err != nil:
 			in.err = errEnd
 		case strings.TrimSpace(text) == "":

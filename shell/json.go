@@ -120,6 +120,13 @@ type (
 		Change      string `json:"change"`
 		Was         string `json:"was,omitempty"` // the name before, if renamed
 	}
+	forkJSON struct {
+		head
+		Round       string `json:"round"`
+		Handle      string `json:"handle"`
+		Fingerprint string `json:"fingerprint"`
+		Device      string `json:"device"`
+	}
 	topicJSON struct {
 		head
 		Round       string `json:"round"`
@@ -213,6 +220,8 @@ func (s *stream) event(ev engine.Event) {
 			ev.Address, string(ev.State), float64(ev.RTT.Microseconds()) / 1000})
 	case engine.MemberEvent:
 		s.write(memberJSON{of("member"), name(ev.Round), ev.Person.Name, fingerprint(ev.Person), string(ev.Change), ev.Was})
+	case engine.ForkEvent:
+		s.write(forkJSON{of("fork"), name(ev.Round), ev.Person.Name, fingerprint(ev.Person), device(ev.Person)})
 	case engine.TopicEvent:
 		s.write(topicJSON{of("topic"), name(ev.Round), ev.Topic, ev.By.Name, fingerprint(ev.By)})
 	case engine.ProgressEvent:

@@ -86,21 +86,22 @@ func (l look) messageIn(round string, m engine.Message, note term.Text) term.Tex
 	if m.Provisional {
 		note = term.Concat(note, dim(term.Literal("  (provisional)")))
 	}
-	if round != "" {
-		stamp = term.Sprintf("%s [%s]", stamp, round)
-	}
-	who := l.person(m.From)
+	who, gap, where := l.person(m.From), term.Literal(" "), term.Text{}
 	if l.mention {
 		who = term.Style{Bold: true, Reverse: true}.Apply(who)
+		gap = term.Style{Bold: true}.Apply(term.Literal("!")) // for whoever sees no styles
 	}
-	head, text := term.Sprintf(" %s: ", who), body(m.Text)
+	if round != "" {
+		where = dim(term.Sprintf("[%s] ", round))
+	}
+	head, text := term.Sprintf("%s: ", who), body(m.Text)
 	switch {
 	case m.Problem != "":
 		text = dim(term.Sprintf("(%s)", m.Problem))
 	case m.Form == engine.Action:
-		head = term.Sprintf(" * %s ", who)
+		head = term.Sprintf("* %s ", who)
 	}
-	return term.Concat(dim(stamp), head, text, note)
+	return term.Concat(dim(stamp), gap, where, head, text, note)
 }
 
 // body shows the text of a message.

@@ -160,7 +160,7 @@ func (s *Shell) opened(o opening) {
 	s.view.ready(o)
 	s.view.changed()
 	if o.current != nil {
-		s.enter(*o.current)
+		s.enter(*o.current, term.Text{})
 	}
 	s.complete.set(s.book)
 }
@@ -199,6 +199,7 @@ func (s *Shell) event(ev engine.Event) {
 	case engine.SentEvent, engine.DeliveryEvent, engine.WaitingEvent:
 		s.leaveIfHeld()
 	case engine.MessageEvent:
+		s.rememberSoon()
 		s.complete.hear(ev.Message.From)
 		if len(s.book.people) != known {
 			s.complete.set(s.book)
@@ -229,8 +230,8 @@ func (s *Shell) end(status int) { s.ended, s.status = true, status }
 
 func (s *Shell) fail(err error, line int) { s.view.fail(newReport(err, line)) }
 
-// enter makes a round the one that lines go to, remembers it, and shows a person what was said there.
-func (s *Shell) enter(r engine.Round) {
+// enter makes a round the one that lines go to, remembers it, and shows a person a hint and what was said there.
+func (s *Shell) enter(r engine.Round, hint term.Text) {
 	s.book.rounds[r.Tag] = r
 	s.book.current, s.book.inRound = r.Tag, true
 	s.remember()
@@ -241,6 +242,7 @@ func (s *Shell) enter(r engine.Round) {
 	was := *s.book.place(r.Tag)
 	s.hold(func() (func(), error) {
 		v, err := s.visit(r, was)
+		v.hint = hint
 		return func() {
 			*s.book.place(r.Tag) = place{read: v.newest}
 			s.book.meet(r.Tag, v.members)
@@ -261,6 +263,8 @@ func (s *Shell) visit(r engine.Round, was place) (visit, error) {
 	v.newest = was.read
 	if len(all) > 0 {
 		v.newest = all[len(all)-1].At
+	} else if v.newest == (engine.Position{}) {
+		v.newest = engine.PositionAt(time.UnixMilli(1)) // all that there is has been read
 	}
 	v.seen, v.unread, v.more = was.unread(all, s.opts.History)
 	if v.members, err = s.engine.Members(r.Tag); err != nil {
@@ -280,12 +284,27 @@ func (s *Shell) remember() {
 	}
 }
 
+// rememberEvery is how much of what was read a crash may make unread again.
+const rememberEvery = 10 * time.Second
+
+// rememberSoon is remember in a while: a person reads on.
+func (s *Shell) rememberSoon() {
+	if s.saving || !s.person {
+		return
+	}
+	s.saving = true
+	s.later(rememberEvery, func() {
+		s.saving = false
+		s.remember()
+	})
+}
+
 // joined is enter after a /join, which takes a while: a person who has gone on meanwhile is not moved under their hands.
-func (s *Shell) joined(r engine.Round, line int) {
+func (s *Shell) joined(r engine.Round, line int, hint term.Text) {
 	if s.person && s.book.inRound && s.lines > line {
 		s.book.rounds[r.Tag] = r
 		s.view.notice(term.Sprintf("you are in %s now: /switch %s goes there", r.Name, r.Name))
 		return
 	}
-	s.enter(r)
+	s.enter(r, hint)
 }

@@ -33,7 +33,7 @@ func (s *Shell) runQueue() {
 
 // run begins a line.
 func (s *Shell) run(in input) {
-	s.lines, s.warned = max(s.lines, in.number), false
+	s.lines, s.warned, s.lastStop = max(s.lines, in.number), false, time.Time{}
 	c := &call{
 		Engine: s.engine, line: in.number, look: s.look, opts: s.opts, paths: s.paths, person: s.person, page: s.page,
 		asked: in.asked, passphrase: in.passphrase,

@@ -21,6 +21,7 @@ type screen struct {
 	crowd  *crowd
 	moves  *moves
 	prompt bool   // a person types: lines are shown again, and a start shows where things were left
+	marks  bool   // a person reads: what names them is marked
 	lines  bool   // errors tell the number of their line
 	inline bool   // what others say elsewhere is shown, too
 	notify notify // how a mention draws attention
@@ -29,6 +30,7 @@ type screen struct {
 	marked  bool                     // the line above what is unread is there since the round was entered
 	fetched map[engine.Tag]time.Time // when catching up was last told of
 	before  map[engine.Tag]bool      // rounds from before this session
+	counted map[spot]bool            // as missed at the start: not again
 }
 
 // spot names one message on the screen. Its id alone would not: anybody can copy another's.
@@ -42,7 +44,7 @@ func spotOf(m engine.Message) spot { return spot{m.Block, m.ID} }
 func newScreen(l look, b *book, p paper, in later) *screen {
 	s := &screen{
 		paper: p, look: l, book: b, days: l.days(), shown: map[spot]bool{},
-		fetched: map[engine.Tag]time.Time{}, before: map[engine.Tag]bool{},
+		fetched: map[engine.Tag]time.Time{}, before: map[engine.Tag]bool{}, counted: map[spot]bool{},
 	}
 	s.own = newDeliveries(in, func(t term.Text) { s.paper.print(dim(t)) })
 	s.crowd = newCrowd(in, func(t term.Text) { s.paper.print(dim(t)) })
@@ -60,6 +62,9 @@ func (s *screen) ready(o opening) {
 	for _, r := range o.rounds {
 		s.before[r.Tag] = true
 	}
+	for _, m := range o.missed {
+		s.counted[spotOf(m)] = true
+	}
 	if s.prompt && len(o.rounds) == 0 {
 		s.paper.print(term.Literal("/new NAME     begins a round; /invite then prints what lets others in"))
 		s.paper.print(term.Literal("/join INVITE  enters the round of whoever gave you the invite"))
@@ -76,6 +81,9 @@ func (s *screen) entered(v visit) {
 		title = term.Sprintf("%s: %s", title, v.round.Topic)
 	}
 	s.paper.print(dim(term.Sprintf("== %s ==", title)))
+	if !v.hint.Empty() {
+		s.paper.print(dim(v.hint))
+	}
 	was := s.shown
 	s.shown, s.marked = map[spot]bool{}, len(v.unread) > 0
 	show := func(m engine.Message) {
@@ -140,7 +148,7 @@ func (s *screen) said(m engine.Message) {
 	switch {
 	case m.From.Ignored:
 		return
-	case s.shown[spotOf(m)] && m.Problem == "":
+	case (s.shown[spotOf(m)] || s.counted[spotOf(m)]) && m.Problem == "":
 		return
 	case here:
 		s.book.read(m)
@@ -183,7 +191,7 @@ func (s *screen) message(m engine.Message, note term.Text) {
 		s.paper.print(t)
 	}
 	l := s.look
-	l.mention = s.prompt && s.book.mentions(m)
+	l.mention = s.marks && s.book.mentions(m)
 	if s.book.forked[m.From.Fingerprint] {
 		note = term.Concat(note, dim(term.Literal("  (has written two histories)")))
 	}
@@ -317,6 +325,7 @@ func (s *screen) past(p past) {
 		return
 	}
 	look := s.look
+	look.mention = s.marks && s.book.mentions(p.message)
 	if p.days == nil {
 		look.dated = true
 	} else {

@@ -56,6 +56,7 @@ func TestMain(m *testing.M) {
 //	bells N, notices TEXT   how often the bell has rung, and the last notification
 //	quits                /quit, and the end of the shell; "start" begins another in the same home
 //	forks NAME           has written two histories
+//	caught NAME          has written two histories, as one learns now
 //	fails                everything that is sent from now on
 //	stops N              what reads the past waits after N messages, until it is given up
 //	checkup KIND …       what /doctor finds: online, clock DURATION AGREE, tried NAME ADDRESS KIND, hears ADDRESS, asks NAME ADDRESS KIND
@@ -426,6 +427,8 @@ func (s *session) happens(verb, rest string) bool {
 	case "stranger":
 		change.Live = false
 		f.emit(change)
+	case "caught":
+		f.emit(engine.ForkEvent{Round: round, Person: someone(name)}, engine.NoticeEvent{Text: "a device of " + name + " has written two histories"})
 	case "progress":
 		done, _ := strconv.Atoi(name)
 		total, _ := strconv.Atoi(text)

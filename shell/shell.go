@@ -96,6 +96,7 @@ type Shell struct {
 	lines    int       // that were run
 	failed   bool      // one of them did
 	lastStop time.Time // when Ctrl-C was pressed last
+	saving   bool      // soon: how far a person has read
 	leaving  *leaving
 	warned   bool // that messages wait: the next Ctrl-D leaves
 	ended    bool
@@ -137,7 +138,7 @@ func (s *Shell) newView() view {
 		err: &output{to: s.streams.Err}, errLook: s.opts.profile(s.streams.ErrTerm),
 		columns: s.streams.Columns,
 	}, s.later)
-	v.prompt, v.lines = s.person, !s.person
+	v.prompt, v.lines, v.marks = s.person, !s.person, s.person || s.streams.OutTerm
 	v.inline, v.notify = s.opts.Others == othersInline, s.opts.Notify
 	return v
 }

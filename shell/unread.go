@@ -145,8 +145,11 @@ func inWord(r rune) bool {
 }
 
 // unread splits what was said last into the lines that one has seen, of which n are kept, and those that one has not, and
-// tells whether some of these are left out. Of a round that one never was in, what has come meanwhile is unread.
+// tells whether some of these are left out. Of a round that one never was in, what has come meanwhile is unread. Those whom one
+// ignores have said nothing.
 func (p place) unread(all []engine.Message, n int) (seen, news []engine.Message, more bool) {
+	full := len(all) >= maxUnread
+	all = slices.DeleteFunc(slices.Clone(all), func(m engine.Message) bool { return m.From.Ignored })
 	first := len(all)
 	if p.read == (engine.Position{}) {
 		first = max(0, len(all)-p.messages)
@@ -154,7 +157,7 @@ func (p place) unread(all []engine.Message, n int) (seen, news []engine.Message,
 		first = i
 	}
 	seen, news = all[:first], all[first:]
-	return seen[max(0, len(seen)-n):], news, first == 0 && len(all) >= maxUnread
+	return seen[max(0, len(seen)-n):], news, first == 0 && full
 }
 
 // positions are those that are kept for the next start.

@@ -38,6 +38,7 @@ type opening struct {
 // visit is what there is to show of a round that is entered.
 type visit struct {
 	round   engine.Round
+	hint    term.Text        // what one who is new there may do
 	seen    []engine.Message // the last lines that were on the screen before, oldest first
 	unread  []engine.Message
 	more    bool            // there is more unread than that

@@ -168,7 +168,7 @@ func (e *editor) begin() bool {
 func (e *editor) finish(err error) (again bool, _ error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	search := e.search
+	search, typed := e.search, len(e.buf.text) > 0
 	e.reading, e.search, e.completion = false, nil, nil
 	e.buf = buffer{}
 	e.ended = e.ended || e.hangup
@@ -185,6 +185,8 @@ func (e *editor) finish(err error) (again bool, _ error) {
 	switch {
 	case e.hangup: // readline takes the end of input for Enter
 		return false, io.EOF
+	case err == readline.ErrInterrupt && typed:
+		return false, ErrDropped
 	case err == readline.ErrInterrupt:
 		return false, ErrInterrupt
 	case err != nil:

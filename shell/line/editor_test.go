@@ -135,7 +135,7 @@ func TestPasteIsDropped(t *testing.T) {
 	s.paste("one\ntwo")
 	s.see(rows("> one⏎two▮", "2 lines, one messag…"))
 	s.press("\x03")
-	s.failed(ErrInterrupt)
+	s.failed(ErrDropped)
 	s.see("> ▮")
 }
 
@@ -170,7 +170,7 @@ func TestPasteWithoutEnd(t *testing.T) {
 		s.press("\x03")
 		select {
 		case r := <-s.lines:
-			return r.err == ErrInterrupt
+			return r.err == ErrInterrupt || r.err == ErrDropped
 		case <-time.After(20 * time.Millisecond):
 			s.vt.Write(nil)
 			return false
@@ -236,7 +236,7 @@ func TestCtrlD(t *testing.T) {
 func TestCtrlC(t *testing.T) {
 	s := newSession(t)
 	s.press("gone\x03")
-	s.failed(ErrInterrupt)
+	s.failed(ErrDropped)
 	s.see("> ▮")
 	s.press("\x03")
 	s.failed(ErrInterrupt)

@@ -24,9 +24,10 @@ import (
 	"opentalk/shell/term"
 )
 
-// What [Editor.ReadLine] and [Editor.ReadPassword] return instead of a line. Both let reading go on.
+// What [Editor.ReadLine] and [Editor.ReadPassword] return instead of a line. All let reading go on.
 var (
 	ErrInterrupt = errors.New("interrupted")  // the person pressed Ctrl-C
+	ErrDropped   = errors.New("line dropped") // the person pressed Ctrl-C on a line with something in it
 	ErrEnd       = errors.New("end of input") // the person pressed Ctrl-D with nothing typed
 )
 
@@ -47,7 +48,7 @@ type Editor interface {
 	// takes the line off the screen: the caller prints what should stay. A line holds newlines only if the person pasted them or
 	// pressed Alt-Enter, and no other control character than tab; it is as typed otherwise, so clean it before it is shown.
 	//
-	// Ctrl-C drops the line and returns ErrInterrupt; Ctrl-D on an empty line returns ErrEnd. At the end of the terminal an
+	// Ctrl-C drops the line and returns ErrDropped, or ErrInterrupt if there was nothing typed; Ctrl-D on an empty line returns ErrEnd. At the end of the terminal an
 	// unfinished line is dropped, and ReadLine returns io.EOF, from then on at once. What is typed between two calls is kept for
 	// the next.
 	ReadLine() (string, error)
@@ -63,7 +64,7 @@ type Editor interface {
 	SetPrompt(prompt term.Text)
 
 	// ReadPassword asks for a secret: nothing typed is shown, kept in a history, or seen by readline. Its errors are those of
-	// ReadLine. The result is the caller's to wipe.
+	// ReadLine, without ErrDropped. The result is the caller's to wipe.
 	ReadPassword(prompt term.Text) ([]byte, error)
 
 	// Columns returns the width of the terminal, 80 if it does not tell.

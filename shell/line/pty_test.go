@@ -37,7 +37,7 @@ type result struct {
 }
 
 // newSession opens an editor 20 columns wide and 6 rows high, with the prompt "> ", and reads lines from it until it returns an
-// error other than ErrInterrupt and ErrEnd.
+// error other than ErrInterrupt, ErrDropped and ErrEnd.
 func newSession(t *testing.T, change ...func(*Config)) *session {
 	s := openSession(t, change...)
 	go func() {
@@ -45,7 +45,7 @@ func newSession(t *testing.T, change ...func(*Config)) *session {
 		for {
 			l, err := s.editor.ReadLine()
 			s.lines <- result{l, err}
-			if err != nil && err != ErrInterrupt && err != ErrEnd {
+			if err != nil && err != ErrInterrupt && err != ErrDropped && err != ErrEnd {
 				return
 			}
 		}

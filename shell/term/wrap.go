@@ -154,7 +154,7 @@ func (w *wrapper) add(c cell) {
 	default:
 		w.word = append(w.word, c)
 		w.wordWidth += c.width
-		if c.wrap {
+		if c.wrap && (c.text != "/" || len(w.word) > 1) { // not behind the slash of a command
 			w.commit()
 		}
 	}
