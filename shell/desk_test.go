@@ -27,6 +27,7 @@ const patience = 20 * time.Second
 type desk struct {
 	t      testing.TB
 	engine *fake
+	shell  *Shell
 	home   string
 	screen *vt.Terminal
 	keys   *os.File
@@ -61,6 +62,7 @@ func (d *desk) start(args ...string) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
+	d.shell = shell
 	followed := make(chan struct{})
 	go func() {
 		defer close(followed)

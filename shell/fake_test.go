@@ -28,8 +28,9 @@ type fake struct {
 	forked     string
 	ignored    map[engine.Fingerprint]bool
 	checkup    engine.Checkup
-	stopAfter  int  // messages that a search or an export finds before it waits to be given up; 0: all
-	held       bool // whoever is online acknowledges at once
+	foreign    *engine.Person // one more member, whose name is all that comes from them: addresses, what is wrong
+	stopAfter  int            // messages that a search or an export finds before it waits to be given up; 0: all
+	held       bool           // whoever is online acknowledges at once
 }
 
 func newFake() *fake {
@@ -203,19 +204,31 @@ func (f *fake) Rounds() ([]engine.Round, error) {
 }
 
 func (f *fake) Peers(engine.Tag) ([]engine.Peer, error) {
-	return []engine.Peer{
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := []engine.Peer{
 		{Person: someone("bob"), Address: "192.0.2.1:7654", State: engine.Online, RTT: 1500 * time.Microsecond},
 		{Address: "192.0.2.2:7654", State: engine.Offline, Problem: "connection refused"},
-	}, nil
+	}
+	if who := f.foreign; who != nil {
+		all = append(all, engine.Peer{Person: *who, Address: who.Name, State: engine.Offline, Problem: who.Name})
+	}
+	return all, nil
 }
 
 func (f *fake) Members(engine.Tag) ([]engine.Member, error) {
 	bob, carol := f.known("bob"), someone("carol")
-	return []engine.Member{
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := []engine.Member{
 		{Person: someone("alice"), Own: true, Devices: make([]engine.Device, 1)},
 		{Person: bob, Online: true, Devices: make([]engine.Device, 2)},
 		{Person: carol, Forked: f.forked == carol.Name, Devices: make([]engine.Device, 1), Seen: time.Now().Add(-time.Hour)},
-	}, nil
+	}
+	if f.foreign != nil {
+		all = append(all, engine.Member{Person: *f.foreign, Devices: make([]engine.Device, 2)})
+	}
+	return all, nil
 }
 
 // past is what was said in a round, in order.
@@ -352,6 +365,13 @@ func (f *fake) Diagnose(ctx context.Context, tag engine.Tag) (engine.Checkup, er
 	}
 	c := f.checkup
 	c.Members, _ = f.Members(tag)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if who := f.foreign; who != nil {
+		c.Announced, c.Asked = []string{who.Name}, []engine.Person{*who}
+		c.Tried = []engine.Tried{{Person: *who, Address: who.Name, Err: engine.ErrRefused}}
+		c.Reached = []engine.Reached{{By: *who, Address: who.Name, Err: engine.ErrTimeout}}
+	}
 	return c, nil
 }
 
