@@ -62,6 +62,12 @@ func (p *peer) device() Device           { return p.cred.Device() }
 func (p *peer) fingerprint() Fingerprint { return p.cred.Fingerprint() }
 func (p *peer) person() Person           { return p.round.person(p.fingerprint(), p.device()) }
 
+// wrote reports whether a line is by a device of the peer's person, who follows those of devices that have retired, too.
+func (p *peer) wrote(d Device) bool {
+	line := p.round.chain.Line(d)
+	return line != nil && line.Credential.Fingerprint() == p.fingerprint()
+}
+
 // online reports whether both sides have stored each other's first block: from then on everything is shared.
 func (p *peer) online() bool { return p.theirs && p.stored }
 
