@@ -81,7 +81,7 @@ func (r *round) begin(genesis *chain.Block) error {
 		r.followFrom(genesis.Author)
 	}
 	r.name = r.c.uniqueName(body.Name)
-	r.people.add(ch.Line(genesis.Author).Credential, string(body.PubKey.Handle), genesis)
+	r.enlist(ch.Line(genesis.Author).Credential, string(body.PubKey.Handle), genesis)
 	return nil
 }
 
@@ -237,10 +237,13 @@ func (r *round) restoreChain() error {
 	}
 	for _, l := range lines {
 		if l.First != r.genesis {
-			r.people.add(r.chain.Line(l.First.Author).Credential, r.handleIn(l.First), l.First)
+			r.enlist(r.chain.Line(l.First.Author).Credential, r.handleIn(l.First), l.First)
 		}
 	}
 	if err := r.restoreChanges(ends); err != nil {
+		return err
+	}
+	if err := r.changeDue(r.ripe(entries)); err != nil {
 		return err
 	}
 	n, err := r.c.store.Count(r.tag)
@@ -281,7 +284,7 @@ func (r *round) introduceSelf() error {
 	if missing, err := r.chain.Check(b); err != nil || len(missing) > 0 {
 		return fmt.Errorf("own first block does not hold: %w", err)
 	}
-	r.people.add(r.c.self.Credential, r.handleIn(b), b)
+	r.enlist(r.c.self.Credential, r.handleIn(b), b)
 	r.followFrom(b.Author)
 	return r.add(b, nil, func(err error) {
 		if err == nil {

@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	reliefEvery = 20 * time.Millisecond
+	reliefEvery = 5 * time.Millisecond
 	reliefOver  = 16 << 20 // bytes of a file that is left in memory as it is
 )
 
