@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -252,7 +253,8 @@ func (r *round) restoreChain() error {
 }
 
 // introduceSelf admits this device's first block, which needs no history and asks nobody. It is signed once and kept with
-// the secrets before anything else, so that not even a home that has lost its store signs another.
+// the secrets before anything else, so that not even a home that has lost its store signs another. Where others have one of
+// which nothing is left here, as when the store is lost after leaving, this device would write two histories: it retires.
 func (r *round) introduceSelf() error {
 	if r.genesis.Author == r.c.self.Key.Device() {
 		r.c.settled(func() { r.introduced() })
@@ -262,6 +264,9 @@ func (r *round) introduceSelf() error {
 	secret := r.c.keys.Round(r.tag)
 	if len(secret.First) == 0 {
 		first, back, err := r.former()
+		if err == nil && len(first) == 0 && slices.ContainsFunc(r.peers, func(p *peer) bool { return p.stored }) {
+			return r.c.retire(fmt.Sprintf("the members of %q know this device from a time of which this home has nothing left", r.name))
+		}
 		if err == nil && len(first) == 0 {
 			first, err = r.signFirst(r.c.self.Key, r.c.self.Credential)
 		}
