@@ -178,6 +178,7 @@ func (g *guest) again(ctx context.Context) (Info, error) {
 		h.mu.Unlock()
 		return Info{}, hook.Errorf(hook.CodeClosed, "plugins do not run here")
 	}
+	g.initial = false
 	g.begin()
 	tried := g.tried
 	h.rebuild()

@@ -25,7 +25,7 @@ func (h *Host) Filter(ctx context.Context, item hook.Item) Outcome {
 }
 
 func (h *Host) filter(ctx context.Context, row []step, item hook.Item, why cause) Outcome {
-	return run(withCause(ctx, why), row, item, why.from, func(s step, err error) {
+	return run(withCause(ctx, why), row, h.budgets.row, item, why.from, func(s step, err error) {
 		h.failed(s.ext, s.filter.Handler, err)
 	})
 }
@@ -140,7 +140,7 @@ func (h *Host) Complete(ctx context.Context, c Command, ask hook.Completion) []s
 		return nil
 	}
 	ask.Target = hook.Target{Extension: c.Extension, Handler: c.Handler}
-	words, _ := answer(ctx, h, c, e.guest.budget(hook.FilterBudget), func(ctx context.Context, x hook.Extender) ([]string, error) {
+	words, _ := answer(ctx, h, c, e.guest.budget(), func(ctx context.Context, x hook.Extender) ([]string, error) {
 		return x.Complete(ctx, ask)
 	})
 	return words

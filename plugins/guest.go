@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
 	"time"
@@ -45,6 +44,7 @@ type guest struct {
 	since      time.Time // it runs
 	starts     int
 	extensions []*extension
+	initial    bool // it was begun by Host.Start
 	marks      map[string]*mark
 	required   map[string][]hook.Filter // of its extensions, also of those that are away
 	crashes    strikes
@@ -80,12 +80,12 @@ func (g *guest) granted() []hook.Capability {
 	return g.pin.Capabilities
 }
 
-// budget is what a call gets of an answer for which something waits.
-func (g *guest) budget(d time.Duration) time.Duration {
+// budget is how long an answer is waited for that keeps a message or a person waiting.
+func (g *guest) budget() time.Duration {
 	if g.builtin != nil {
-		return hook.ScriptBudget
+		return g.host.budgets.script
 	}
-	return d
+	return g.host.budgets.filter
 }
 
 // mark returns what is held against an extension. Host.mu is held.
@@ -108,9 +108,7 @@ func (g *guest) begin() {
 	ctx, cancel := context.WithCancel(context.Background())
 	g.cancel, g.done, g.tried = cancel, make(chan struct{}), make(chan struct{})
 	g.state, g.why, g.crashes, g.starts = StateStarting, "", strikes{}, 0
-	for _, m := range g.marks {
-		*m = mark{}
-	}
+	clear(g.marks)
 	go g.supervise(ctx, g.done, g.tried)
 }
 
@@ -262,25 +260,30 @@ func (g *guest) leave(p *process) error {
 	h := g.host
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	blamed := p.blamed || g.builtin != nil && h.blame(p)
 	for _, e := range g.extensions {
 		e.end()
 	}
 	g.extensions, g.proc = nil, nil
 	h.rebuild()
-	if p.blamed {
+	if blamed {
 		return nil
 	}
-	if g.builtin != nil {
-		suspects := slices.Collect(maps.Keys(p.cutOff()))
-		if len(suspects) == 1 {
-			h.turnOff(g, suspects[0], "its call ended the process: "+p.child.ending())
-			return nil
-		}
-		for _, name := range suspects {
-			g.mark(name).suspect = true
-		}
-	}
 	return errors.New(p.child.ending())
+}
+
+// blame looks whose call has ended a process. If it can have been one only, that is turned off. If it can have been several,
+// they are called one at a time from now on. h.mu is held.
+func (h *Host) blame(p *process) (found bool) {
+	called := p.cutOff()
+	for name, id := range called {
+		if len(called) == 1 {
+			h.turnOff(p.guest, name, p.guest.describe(name, id)+"it ended the process: "+p.child.ending())
+			return true
+		}
+		p.guest.mark(name).suspect = true
+	}
+	return false
 }
 
 // ended takes note that the process is over, and reports whether it stays so.
@@ -316,7 +319,7 @@ func (g *guest) overran(c *call) {
 		return
 	}
 	c.proc.blamed = true
-	g.host.turnOff(g, c.ext, g.describe(c.ext, c.handler)+fmt.Sprintf("did not come back within %v", scriptOverrun))
+	g.host.turnOff(g, c.ext, g.describe(c.ext, c.handler)+fmt.Sprintf("it did not come back within %v", scriptOverrun))
 	c.proc.child.Kill(context.Background())
 }
 
@@ -342,7 +345,7 @@ func (g *guest) vacant() []step {
 	var steps []step
 	missing := func(name string, f hook.Filter) {
 		err := hook.Errorf(hook.CodeFailed, "%q must decide on what is sent, and is %s", name, g.absence(name))
-		steps = append(steps, step{ext: name, filter: f, budget: hook.FilterBudget, call: func(context.Context, hook.Item) (hook.Verdict, error) {
+		steps = append(steps, step{ext: name, filter: f, budget: g.host.budgets.filter, call: func(context.Context, hook.Item) (hook.Verdict, error) {
 			return hook.Verdict{}, err
 		}})
 	}

@@ -39,6 +39,10 @@ func TestMain(m *testing.M) {
 			os.Exit(0)
 		}()
 	}
+	if kind.extender != nil {
+		plugin.Serve(wire.ServeConfig(kind.extender))
+		return
+	}
 	plugin.Serve(wire.ServeConfig(&subject{kind: kind}))
 }
 
@@ -56,6 +60,7 @@ type kind struct {
 	observe  func(context.Context, *subject, hook.Event) error
 	kinds    []hook.Kind
 	after    func(context.Context, *subject) // once it has started
+	extender hook.Extender                   // instead of all that
 }
 
 // subject is such a plugin at work.
@@ -206,7 +211,8 @@ var kinds = map[string]kind{
 		}()
 		return []string{"no terminal"}, nil
 	}},
-	"env": {run: func(context.Context, *subject, hook.Call) ([]string, error) { return os.Environ(), nil }},
+	"scripts": {extender: &scripts{}},
+	"env":     {run: func(context.Context, *subject, hook.Call) ([]string, error) { return os.Environ(), nil }},
 	"fork": {filters: on("now", func(context.Context, *subject) {
 		cmd := exec.Command("sleep", "600")
 		cmd.Stdout, cmd.Stderr = os.NewFile(1, ""), os.NewFile(2, "") // and so holds what the host reads

@@ -33,6 +33,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc/grpclog"
 
@@ -101,16 +102,16 @@ type Host struct {
 	storage  *storage
 	left     *leftovers
 	senders  senders
+	budgets  budgets
 	starting chan func() // run on the thread that children are told the end of
 
 	view atomic.Pointer[view]
 
-	mu      sync.Mutex
-	guests  map[string]*guest
-	logs    map[string]*logFile
-	bare    map[string]string // which extension has a command's bare name
-	settled bool              // all that were there at the start have started or failed
-	closed  bool
+	mu     sync.Mutex
+	guests map[string]*guest
+	logs   map[string]*logFile
+	bare   map[string]string // which extension has a command's bare name
+	closed bool
 }
 
 // New prepares a host; nothing is started. What go-plugin and gRPC would write to the screen goes to cfg.Log from now on.
@@ -124,11 +125,15 @@ func New(cfg Config) *Host {
 	quiet(cfg.Log)
 	h := &Host{
 		cfg: cfg, folder: filepath.Join(cfg.Dir, "plugins"), storage: newStorage(cfg.Dir),
-		guests: map[string]*guest{}, logs: map[string]*logFile{}, bare: map[string]string{},
+		budgets: budgets{hook.FilterBudget, hook.ScriptBudget, hook.RowBudget},
+		guests:  map[string]*guest{}, logs: map[string]*logFile{}, bare: map[string]string{},
 	}
 	h.view.Store(&view{})
 	return h
 }
+
+// budgets are those of hook. Tests that are about something else are more patient, for their machine may be busy.
+type budgets struct{ filter, script, row time.Duration }
 
 var quietOnce sync.Once
 
@@ -169,11 +174,11 @@ func (h *Host) Start(chat Chat) error {
 	}
 	for _, g := range h.guests {
 		if g.enabled() {
+			g.initial = true
 			g.begin()
 		}
 	}
 	h.rebuild()
-	go h.settle(slices.Collect(maps.Values(h.guests)))
 	return err
 }
 
@@ -191,15 +196,6 @@ func (h *Host) spawn(f func() error) error {
 	done := make(chan error)
 	h.starting <- func() { done <- f() }
 	return <-done
-}
-
-func (h *Host) settle(guests []*guest) {
-	for _, g := range guests {
-		<-g.tried
-	}
-	h.mu.Lock()
-	h.settled = true
-	h.mu.Unlock()
 }
 
 // Settled returns when every plugin that was to be started by [Host.Start] has been, or has failed once.

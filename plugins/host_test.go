@@ -11,6 +11,7 @@ import (
 // TestPlugin: what a well-behaved plugin does, from being found to being disabled.
 func TestPlugin(t *testing.T) {
 	w := newWorld(t)
+	w.patient = true
 	w.plugin("bell", "good", "[config]\nsound = \"ding\"\nvolume = 3")
 	w.cfg.Settings = func(string) map[string]any { return map[string]any{"volume": 5} }
 	w.start()

@@ -225,15 +225,15 @@ func (p *process) endCall(c *call, err error) {
 	}()
 }
 
-// cutOff returns the extensions with calls that the end of the process has cut off.
-func (p *process) cutOff() map[string]bool {
+// cutOff returns the extensions with calls that the end of the process has cut off, and of each a handler that was called.
+func (p *process) cutOff() map[string]hook.HandlerID {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	names := map[string]bool{}
+	called := map[string]hook.HandlerID{}
 	for c := range p.calls {
-		names[c.ext] = true
+		called[c.ext] = c.handler
 	}
-	return names
+	return called
 }
 
 // ask and asked frame what a handler asks of the host: the time of that is not its own.

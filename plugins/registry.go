@@ -31,6 +31,7 @@ type lasting struct {
 
 	sends, prints, notes, changes *rate.Limiter
 
+	initial bool        // it came with the start of the chat
 	suspect atomic.Bool // see mark
 	over    atomic.Bool // it was turned off, left out, or its process has ended
 
@@ -112,6 +113,7 @@ func (h *Host) register(p *process, all hook.Registration, running bool) error {
 			delete(old, e.Name)
 		} else {
 			added.lasting = h.newLasting(p, e.Name)
+			added.initial = g.initial && !running
 			added.suspect.Store(g.mark(e.Name).suspect)
 			fresh = append(fresh, added)
 		}
@@ -198,7 +200,7 @@ func (h *Host) addTo(v *view, e *extension) {
 
 func (h *Host) stepOf(e *extension, f hook.Filter) step {
 	return step{
-		ext: e.Name, filter: f, budget: e.guest.budget(hook.FilterBudget), old: e.may(hook.CanHistory),
+		ext: e.Name, filter: f, budget: e.guest.budget(), old: e.may(hook.CanHistory),
 		call: func(ctx context.Context, item hook.Item) (verdict hook.Verdict, err error) {
 			return invoke(ctx, e, f.Handler, func(ctx context.Context, x hook.Extender) (hook.Verdict, error) {
 				return x.Filter(ctx, hook.Target{Extension: e.Name, Handler: f.Handler}, item)
@@ -207,8 +209,8 @@ func (h *Host) stepOf(e *extension, f hook.Filter) step {
 	}
 }
 
-// nameCommands settles which commands have their bare names: whoever came first, and of those that came with the start the
-// first by name, so that it is the same every time.
+// nameCommands settles which commands have their bare names: whoever came first, and of those that came with the start of the
+// chat the first by name, so that it is the same every time.
 func (h *Host) nameCommands(v *view) {
 	owns := func(c Command) bool { return h.bare[c.Name] == c.Extension }
 	slices.SortFunc(v.commands, func(a, b Command) int {
@@ -223,7 +225,7 @@ func (h *Host) nameCommands(v *view) {
 	for i := range v.commands {
 		c := &v.commands[i]
 		owner, taken := h.bare[c.Name]
-		if !slices.Contains(h.cfg.Reserved, c.Name) && (!taken || !h.settled && c.Extension < owner) {
+		if !slices.Contains(h.cfg.Reserved, c.Name) && (!taken || c.Extension < owner && v.initial(c.Extension) && v.initial(owner)) {
 			h.bare[c.Name] = c.Extension
 		}
 	}
@@ -234,6 +236,10 @@ func (h *Host) nameCommands(v *view) {
 			v.names[c.Name] = c
 		}
 	}
+}
+
+func (v *view) initial(name string) bool {
+	return v.extensions[name] != nil && v.extensions[name].initial
 }
 
 // away reports whether an extension is only between two of its processes. h.mu is held.
