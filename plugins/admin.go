@@ -112,6 +112,8 @@ func (g *guest) info() Info {
 // Enable pins a plugin as it is now, grants it the capabilities that its manifest declares, starts it, and returns when it
 // runs or has failed once. One that runs is started again. The name of an extension that was turned off turns it on again.
 func (h *Host) Enable(ctx context.Context, name string) (Info, error) {
+	h.admin.Lock()
+	defer h.admin.Unlock()
 	h.mu.Lock()
 	g, err := h.guest(name)
 	if err == nil && g.name != name && g.proc != nil {
@@ -197,6 +199,8 @@ func (g *guest) again(ctx context.Context) (Info, error) {
 
 // Disable ends a plugin, which is not started again before it is enabled. Messages no longer wait for its required filters.
 func (h *Host) Disable(name string) error {
+	h.admin.Lock()
+	defer h.admin.Unlock()
 	h.mu.Lock()
 	g := h.guests[name]
 	h.mu.Unlock()
@@ -220,6 +224,8 @@ func (h *Host) Disable(name string) error {
 
 // Restart ends the process of a plugin and starts it again, and returns when it runs or has failed once.
 func (h *Host) Restart(ctx context.Context, name string) (Info, error) {
+	h.admin.Lock()
+	defer h.admin.Unlock()
 	h.mu.Lock()
 	g, err := h.guest(name)
 	if err == nil && !g.enabled() {

@@ -1,5 +1,3 @@
-//go:build unix
-
 package plugins
 
 import (
@@ -32,7 +30,7 @@ func (s *scripts) Start(_ context.Context, hello hook.Hello, host hook.Host) (ho
 		if _, does, ok := strings.Cut(string(hello.Config), fmt.Sprintf(`"%s":"`, n)); ok {
 			s.does[n], _, _ = strings.Cut(does, `"`)
 		}
-		s.all[n] = hook.Extension{Name: n, Source: n + ".lua", Observes: []hook.Observer{{Handler: 1, Kind: hook.KindStart}}}
+		s.all[n] = hook.Extension{Name: n, Source: n + ".lua", Needs: hook.Capabilities(), Observes: []hook.Observer{{Handler: 1, Kind: hook.KindStart}}}
 	}
 	return s.registration(), nil
 }
@@ -174,7 +172,6 @@ func TestWaiting(t *testing.T) {
 	w.filtered("abc")
 	w.chat.slow = 2 * scriptOverrun
 	c, _ := w.host.Command("a.ask")
-	w.host.view.Load().extensions["a"].Needs = hook.Capabilities()
 	if lines, err := w.host.Run(t.Context(), c, hook.Call{}); err != nil || len(lines) != 1 {
 		t.Errorf("%q, %v", lines, err)
 	}

@@ -79,7 +79,7 @@ func (h *Host) deliver(name string, t told) {
 
 func (h *Host) tell(name string, event hook.Event, why cause) {
 	e := h.view.Load().extensions[name]
-	if e == nil {
+	if e == nil || e.over.Load() {
 		return
 	}
 	budget := hook.ObserveBudget

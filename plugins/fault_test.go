@@ -3,7 +3,6 @@
 package plugins
 
 import (
-	"context"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -351,34 +350,6 @@ func TestKilled(t *testing.T) {
 	if _, err := os.Stat(before.Sockets); !os.IsNotExist(err) {
 		t.Error("its sockets are still there")
 	}
-}
-
-// left is what a victim tells of itself.
-type left struct {
-	Good, Deaf int
-	DeafStart  string
-	Sockets    string
-}
-
-// victim is a chat that has only a host, and waits to be killed.
-func victim(dir string) {
-	h := New(Config{Dir: dir})
-	if err := h.Start(&fake{host: h, faults: make(chan Fault, 100)}); err != nil {
-		panic(err)
-	}
-	h.Settled(context.Background())
-	var l left
-	l.Sockets = h.left.Sockets
-	for _, i := range h.List() {
-		switch i.Name {
-		case "good":
-			l.Good = i.PID
-		case "deaf":
-			l.Deaf, l.DeafStart = i.PID, startOf(i.PID)
-		}
-	}
-	json.NewEncoder(os.Stdout).Encode(l)
-	select {}
 }
 
 // runVictim runs one in a process of its own and kills it once its plugins run.

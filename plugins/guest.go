@@ -2,7 +2,6 @@ package plugins
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -175,17 +174,18 @@ func (g *guest) live(ctx context.Context, started func()) error {
 	}
 	if err := g.introduce(starting, p, hello); err != nil {
 		p.end()
-		g.leave(p)
+		g.leave(p, false)
 		return err
 	}
 	started()
 	select {
 	case <-p.child.exited:
 		p.end()
+		return g.leave(p, true)
 	case <-ctx.Done():
 		p.stop()
+		return g.leave(p, false)
 	}
-	return g.leave(p)
 }
 
 // prepare looks at what is to be started. A plugin that is not what was enabled is not started.
@@ -197,7 +197,7 @@ func (g *guest) prepare(ctx context.Context) (program, hook.Hello, error) {
 		return program{}, hello, err
 	}
 	if b := g.builtin; b != nil {
-		hello.Config, err = json.Marshal(b.Config)
+		hello.Config, err = Manifest{Config: b.Config}.settings(nil)
 		return program{path: b.Exec, args: b.Args, mtls: true}, hello, err
 	}
 	m, err := readManifest(g.dir)
@@ -243,7 +243,7 @@ func (g *guest) introduce(ctx context.Context, p *process, hello hook.Hello) err
 	defer h.mu.Unlock()
 	g.state, g.why, g.since = StateRunning, "", time.Now()
 	g.starts++
-	return g.rememberRequired()
+	return nil
 }
 
 // rememberRequired writes down whether something has to wait for this plugin at the next start. Host.mu is held.
@@ -255,12 +255,13 @@ func (g *guest) rememberRequired() error {
 	return nil
 }
 
-// leave takes back what a process has registered. It returns how the process ended, or nil if one extension was to blame.
-func (g *guest) leave(p *process) error {
+// leave takes back what a process has registered. It returns how the process ended, or nil if it died and one extension was
+// to blame.
+func (g *guest) leave(p *process, died bool) error {
 	h := g.host
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	blamed := p.blamed || g.builtin != nil && h.blame(p)
+	blamed := p.blamed || died && g.builtin != nil && h.blame(p)
 	for _, e := range g.extensions {
 		e.end()
 	}

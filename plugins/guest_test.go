@@ -2,12 +2,17 @@ package plugins
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
+	"os/signal"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,6 +26,10 @@ import (
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(victimEnv); dir != "" {
 		victim(dir)
+	}
+	if os.Getenv(otherEnv) != "" {
+		other(os.Args[1], os.Args[2])
+		return
 	}
 	if os.Getenv(wire.Handshake.MagicCookieKey) == "" {
 		os.Exit(m.Run())
@@ -222,4 +231,71 @@ var kinds = map[string]kind{
 		fmt.Fprintln(os.Stderr, "forked", cmd.Process.Pid)
 	})},
 	"deaf": {deaf: true, first: ignoreEverything, filters: filters{hook.StageIncoming: shout}},
+}
+
+// ignoreEverything is all that a process can do to outlive the chat: signals, the end of its input, the death of its parent.
+func ignoreEverything() {
+	signal.Ignore(syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT)
+	surviveParent()
+}
+
+// gibberish serves something that is not gRPC, and returns where.
+func gibberish() string {
+	path := filepath.Join(os.Getenv("PLUGIN_UNIX_SOCKET_DIR"), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		panic(err)
+	}
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conn.Write([]byte("HTTP/1.1 418 I'm a teapot\r\n\r\n"))
+		}
+	}()
+	return path
+}
+
+const otherEnv = "OPENTALK_TEST_OTHER"
+
+// other is another user: it tells how reaching the socket at reach ends, and serves at its own for as long as it is asked to.
+func other(reach, serve string) {
+	_, err := net.Dial("unix", reach)
+	l, lerr := net.Listen("unix", serve)
+	if lerr != nil {
+		panic(lerr)
+	}
+	fmt.Println(err)
+	l.Accept()
+	io.Copy(io.Discard, os.Stdin)
+}
+
+// left is what a victim tells of itself.
+type left struct {
+	Good, Deaf int
+	DeafStart  string
+	Sockets    string
+}
+
+// victim is a chat that has only a host, and waits to be killed.
+func victim(dir string) {
+	h := New(Config{Dir: dir})
+	if err := h.Start(&fake{host: h, faults: make(chan Fault, 100)}); err != nil {
+		panic(err)
+	}
+	h.Settled(context.Background())
+	var l left
+	l.Sockets = h.left.Sockets
+	for _, i := range h.List() {
+		switch i.Name {
+		case "good":
+			l.Good = i.PID
+		case "deaf":
+			l.Deaf, l.DeafStart = i.PID, startOf(i.PID)
+		}
+	}
+	json.NewEncoder(os.Stdout).Encode(l)
+	select {}
 }

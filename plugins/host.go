@@ -107,6 +107,8 @@ type Host struct {
 
 	view atomic.Pointer[view]
 
+	admin sync.Mutex // held while somebody enables, disables or restarts a plugin
+
 	mu     sync.Mutex
 	guests map[string]*guest
 	logs   map[string]*logFile
@@ -154,7 +156,7 @@ func (w slogWriter) Write(p []byte) (int, error) {
 }
 
 // Start ends what an earlier run has left and starts every plugin that is enabled, and the builtin ones, all at once. It does
-// not wait for them. An error says that no plugin can run here; the host then stays empty and usable.
+// not wait for them. An error says why none that has a folder can run here; the host is usable without.
 func (h *Host) Start(chat Chat) error {
 	h.chat = chat
 	var err error
@@ -171,6 +173,8 @@ func (h *Host) Start(chat Chat) error {
 	}
 	if err == nil {
 		h.find()
+	} else {
+		h.locked = nil // nothing was agreed to, and it is not to be overwritten
 	}
 	for _, g := range h.guests {
 		if g.enabled() {

@@ -133,7 +133,7 @@ func (h *Host) register(p *process, all hook.Registration, running bool) error {
 	for _, e := range fresh {
 		h.greet(e)
 	}
-	return nil
+	return g.rememberRequired()
 }
 
 // greet gives a new extension its first event. h.mu is held.
