@@ -101,7 +101,7 @@ func (g *guest) info() Info {
 	}
 	i.Manifest.Name = g.name
 	if g.proc != nil {
-		i.PID, i.Since = g.proc.child.cmd.Process.Pid, g.since
+		i.PID, i.Since = g.proc.child.pid(), g.since
 	}
 	for _, e := range g.extensions {
 		i.Extensions = append(i.Extensions, ExtensionInfo{e.Extension, g.isOff(e.Name)})

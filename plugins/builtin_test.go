@@ -108,20 +108,24 @@ func (w *world) filtered(by string) {
 	w.until("it is seen by "+by, func() bool { o, _ := w.in("-"); return o.Text == "-"+by })
 }
 
+func (w *world) scriptBudget(d time.Duration) {
+	w.host.mu.Lock()
+	defer w.host.mu.Unlock()
+	w.host.budgets.script = d
+	w.host.rebuild()
+}
+
 // TestOverrun: what computes without an end is given up at its budget, and after a second ended, named and off; the others
 // go on.
 func TestOverrun(t *testing.T) {
 	w := withScripts(t, map[string]any{"b": "spins"})
 	w.filtered("abc")
-	w.host.budgets.script = hook.ScriptBudget
-	w.host.mu.Lock()
-	w.host.rebuild()
-	w.host.mu.Unlock()
+	w.scriptBudget(hook.ScriptBudget)
 	o, took := w.in("now")
 	if took > hook.ScriptBudget+slack || !strings.HasPrefix(o.Text, "nowa") || len(o.Failed) == 0 || o.Failed[0] != "b" {
 		t.Errorf("%+v after %v", o, took)
 	}
-	w.host.budgets.script = 20 * time.Second
+	w.scriptBudget(20 * time.Second)
 	began := time.Now()
 	f := w.fault()
 	if f.Extension != "b" || f.Again != "/plugin enable b" ||

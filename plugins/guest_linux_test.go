@@ -17,6 +17,14 @@ import (
 // surviveParent takes back that the system ends this process with its parent.
 func surviveParent() { unix.Prctl(unix.PR_SET_PDEATHSIG, 0, 0, 0, 0) }
 
+// session says whose session this process is in.
+func session() string {
+	if sid, err := unix.Getsid(0); err != nil || sid != os.Getpid() {
+		return "the session of somebody else"
+	}
+	return "a session of its own"
+}
+
 // TestOtherUser: another user can neither reach the socket of a plugin nor pass for one.
 func TestOtherUser(t *testing.T) {
 	if os.Getuid() != 0 {

@@ -214,11 +214,18 @@ var kinds = map[string]kind{
 			tty.Close()
 			return []string{"a terminal"}, nil
 		}
+		read := make(chan string, 1)
 		go func() {
 			n, err := os.Stdin.Read(make([]byte, 1))
 			fmt.Fprintln(os.Stderr, "read", n, err)
+			read <- fmt.Sprint(n, err)
 		}()
-		return []string{"no terminal"}, nil
+		select {
+		case got := <-read:
+			return []string{"read " + got}, nil
+		case <-time.After(50 * time.Millisecond):
+		}
+		return []string{"no terminal, " + session() + ", nothing to read"}, nil
 	}},
 	"scripts": {extender: &scripts{}},
 	"env":     {run: func(context.Context, *subject, hook.Call) ([]string, error) { return os.Environ(), nil }},
@@ -230,7 +237,8 @@ var kinds = map[string]kind{
 		}
 		fmt.Fprintln(os.Stderr, "forked", cmd.Process.Pid)
 	})},
-	"deaf": {deaf: true, first: ignoreEverything, filters: filters{hook.StageIncoming: shout}},
+	"stubborn": {deaf: true},
+	"deaf":     {deaf: true, first: ignoreEverything, filters: filters{hook.StageIncoming: shout}},
 }
 
 // ignoreEverything is all that a process can do to outlive the chat: signals, the end of its input, the death of its parent.
@@ -275,6 +283,7 @@ func other(reach, serve string) {
 // left is what a victim tells of itself.
 type left struct {
 	Good, Deaf int
+	Stubborn   int // listens to nothing, but has not told the system to spare it
 	DeafStart  string
 	Sockets    string
 }
@@ -292,6 +301,8 @@ func victim(dir string) {
 		switch i.Name {
 		case "good":
 			l.Good = i.PID
+		case "stubborn":
+			l.Stubborn = i.PID
 		case "deaf":
 			l.Deaf, l.DeafStart = i.PID, startOf(i.PID)
 		}

@@ -93,14 +93,14 @@ func (p *process) connect() error {
 		return err
 	}
 	p.extender = raw.(hook.Extender)
-	p.guest.host.left.add(p.child.cmd.Process.Pid)
+	p.guest.host.left.add(p.child.pid())
 	return nil
 }
 
 // abandon ends a process that did not come up, and says why it did not.
 func (p *process) abandon(ctx context.Context, err error) error {
 	ended := false
-	if p.child.running() {
+	if p.child.pid() != 0 {
 		select {
 		case <-p.child.exited:
 			ended = p.child.endedItself()
@@ -167,7 +167,7 @@ func (p *process) end() {
 	p.child.Kill(context.Background())
 	<-p.child.exited
 	p.client.Kill()
-	p.guest.host.left.remove(p.child.cmd.Process.Pid)
+	p.guest.host.left.remove(p.child.pid())
 }
 
 // call is a call of a handler that is under way.
