@@ -98,7 +98,7 @@ func withScripts(t *testing.T, does map[string]any) *world {
 	w := newWorld(t)
 	w.cfg.Builtins = []Builtin{{Name: "scripts", Exec: self, Args: []string{"scripts"}, Config: does}}
 	w.patient = true
-	w.start()
+	w.start() // and so all are loaded
 	return w
 }
 
@@ -173,7 +173,9 @@ func TestSuspects(t *testing.T) {
 // TestWaiting: what a script waits for the chat is not its own time.
 func TestWaiting(t *testing.T) {
 	w := withScripts(t, nil)
-	w.filtered("abc")
+	if o, _ := w.in("-"); o.Text != "-abc" {
+		t.Errorf("settled, but not loaded: %+v", o)
+	}
 	w.chat.slow = 2 * scriptOverrun
 	c, _ := w.host.Command("a.ask")
 	if lines, err := w.host.Run(t.Context(), c, hook.Call{}); err != nil || len(lines) != 1 {

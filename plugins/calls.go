@@ -193,7 +193,7 @@ func invoke[T any](
 	answers := make(chan answer, 1)
 	go func() {
 		v, err := f(calling, e.proc.extender)
-		e.proc.endCall(c, err)
+		err = e.proc.endCall(c, err)
 		leave(err)
 		answers <- answer{v, err}
 	}()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"opentalk/plugins/hook"
@@ -132,22 +133,16 @@ func (e errFinal) Error() string { return e.text }
 
 func (g *guest) supervise(ctx context.Context, done, tried chan struct{}) {
 	defer close(done)
-	var onceTried = func() {
-		select {
-		case <-tried:
-		default:
-			close(tried)
-		}
-	}
-	defer onceTried()
+	hasTried := sync.OnceFunc(func() { close(tried) })
+	defer hasTried()
 	delay := backOffFirst
 	for {
 		began := time.Now()
-		err := g.live(ctx, onceTried)
-		onceTried()
+		err := g.live(ctx, hasTried)
 		if ctx.Err() != nil || g.ended(err) {
 			return
 		}
+		hasTried()
 		if time.Since(began) > steadyAfter {
 			delay = backOffFirst
 		}
@@ -174,17 +169,18 @@ func (g *guest) live(ctx context.Context, started func()) error {
 	}
 	if err := g.introduce(starting, p, hello); err != nil {
 		p.end()
-		g.leave(p, false)
+		g.leave(p, nil)
 		return err
 	}
 	started()
 	select {
 	case <-p.child.exited:
+		called := p.cutOff() // before go-plugin ends them all
 		p.end()
-		return g.leave(p, true)
+		return g.leave(p, called)
 	case <-ctx.Done():
 		p.stop()
-		return g.leave(p, false)
+		return g.leave(p, nil)
 	}
 }
 
@@ -255,13 +251,13 @@ func (g *guest) rememberRequired() error {
 	return nil
 }
 
-// leave takes back what a process has registered. It returns how the process ended, or nil if it died and one extension was
-// to blame.
-func (g *guest) leave(p *process, died bool) error {
+// leave takes back what a process has registered. called are the extensions with a call that its end has cut off. It returns
+// how the process ended, or nil if one extension was to blame.
+func (g *guest) leave(p *process, called map[string]hook.HandlerID) error {
 	h := g.host
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	blamed := p.blamed || died && g.builtin != nil && h.blame(p)
+	blamed := p.blamed || g.builtin != nil && h.blame(p, called)
 	for _, e := range g.extensions {
 		e.end()
 	}
@@ -275,8 +271,7 @@ func (g *guest) leave(p *process, died bool) error {
 
 // blame looks whose call has ended a process. If it can have been one only, that is turned off. If it can have been several,
 // they are called one at a time from now on. h.mu is held.
-func (h *Host) blame(p *process) (found bool) {
-	called := p.cutOff()
+func (h *Host) blame(p *process, called map[string]hook.HandlerID) (found bool) {
 	for name, id := range called {
 		if len(called) == 1 {
 			h.turnOff(p.guest, name, p.guest.describe(name, id)+"it ended the process: "+p.child.ending())

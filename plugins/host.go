@@ -202,17 +202,39 @@ func (h *Host) spawn(f func() error) error {
 	return <-done
 }
 
-// Settled returns when every plugin that was to be started by [Host.Start] has been, or has failed once.
+// Settled returns when every plugin that was to be started by [Host.Start] has been, with all of its extensions, or has failed
+// once.
 func (h *Host) Settled(ctx context.Context) {
+	var tried []chan struct{}
 	h.mu.Lock()
-	guests := slices.Collect(maps.Values(h.guests))
+	for _, g := range h.guests {
+		tried = append(tried, g.tried)
+	}
 	h.mu.Unlock()
-	for _, g := range guests {
+	for _, t := range tried {
 		select {
-		case <-g.tried:
+		case <-t:
 		case <-ctx.Done():
 			return
 		}
+	}
+	idle(ctx, h.view.Load().watchers[hook.KindStart])
+}
+
+// idle returns when extensions have taken all events that wait for them.
+func idle(ctx context.Context, all []*extension) {
+	var taking sync.WaitGroup
+	for _, e := range all {
+		taking.Go(e.queue.wait)
+	}
+	done := make(chan struct{})
+	go func() {
+		taking.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
 	}
 }
 
@@ -260,20 +282,11 @@ func (h *Host) Close() {
 func (h *Host) farewell() {
 	ctx, cancel := context.WithTimeout(context.Background(), hook.StopBudget)
 	defer cancel()
-	var taking sync.WaitGroup
-	for _, e := range h.view.Load().watchers[hook.KindShutdown] {
+	leaving := h.view.Load().watchers[hook.KindShutdown]
+	for _, e := range leaving {
 		e.queue.put(hook.Shutdown{}, cause{})
-		taking.Go(e.queue.wait)
 	}
-	done := make(chan struct{})
-	go func() {
-		taking.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-	case <-ctx.Done():
-	}
+	idle(ctx, leaving)
 }
 
 // logOf returns the log of an extension. h.mu is held.

@@ -51,8 +51,9 @@ func (g *guest) launch(ctx context.Context, what program) (*process, error) {
 	cmd := exec.Command(what.path, what.args...)
 	cmd.Dir = what.dir
 	p := &process{
-		guest: g, rate: rate.NewLimiter(callRate, callBurst), started: make(chan struct{}), serving: make(chan struct{}, maxCalls), calls: map[*call]struct{}{},
-		child: &child{cmd: cmd, log: g.log, spawn: h.spawn, exited: make(chan struct{})},
+		guest: g, rate: rate.NewLimiter(callRate, callBurst), started: make(chan struct{}),
+		serving: make(chan struct{}, maxCalls), calls: map[*call]struct{}{},
+		child: &child{cmd: cmd, log: g.log, spawn: h.spawn, left: h.left, exited: make(chan struct{})},
 	}
 	var addr net.Addr
 	cfg := wire.ClientConfig()
@@ -93,7 +94,6 @@ func (p *process) connect() error {
 		return err
 	}
 	p.extender = raw.(hook.Extender)
-	p.guest.host.left.add(p.child.pid())
 	return nil
 }
 
@@ -167,7 +167,6 @@ func (p *process) end() {
 	p.child.Kill(context.Background())
 	<-p.child.exited
 	p.client.Kill()
-	p.guest.host.left.remove(p.child.pid())
 }
 
 // call is a call of a handler that is under way.
@@ -202,8 +201,8 @@ func (p *process) beginCall(ext string, id hook.HandlerID) *call {
 	return c
 }
 
-// endCall: a call that failed because nobody is there any more may be why nobody is, and is kept for blame.
-func (p *process) endCall(c *call, err error) {
+// endCall returns err, or that the process has ended if that is why. Such a call may have ended it, and is kept for blame.
+func (p *process) endCall(c *call, err error) error {
 	if c.watcher != nil {
 		c.watcher.Stop()
 	}
@@ -212,9 +211,12 @@ func (p *process) endCall(c *call, err error) {
 		defer p.mu.Unlock()
 		delete(p.calls, c)
 	}
+	if err != nil && p.child.hasExited() {
+		return errEnded
+	}
 	if !has(err, hook.CodeClosed) {
 		remove()
-		return
+		return err
 	}
 	go func() {
 		select {
@@ -223,7 +225,10 @@ func (p *process) endCall(c *call, err error) {
 			remove()
 		}
 	}()
+	return err
 }
+
+var errEnded = hook.Errorf(hook.CodeClosed, "the plugin has ended")
 
 // cutOff returns the extensions with calls that the end of the process has cut off, and of each a handler that was called.
 func (p *process) cutOff() map[string]hook.HandlerID {

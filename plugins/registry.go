@@ -95,7 +95,7 @@ func (h *Host) register(p *process, all hook.Registration, running bool) error {
 	defer h.mu.Unlock()
 	g := p.guest
 	if g.proc != p {
-		return hook.Errorf(hook.CodeClosed, "the plugin has ended")
+		return errEnded
 	}
 	if err := h.acceptable(g, all); err != nil {
 		return err
@@ -173,9 +173,7 @@ func (h *Host) rebuild() {
 				h.addTo(v, e)
 			}
 		}
-		for _, s := range g.vacant() {
-			v.rows[hook.StageOutgoing] = append(v.rows[hook.StageOutgoing], s)
-		}
+		v.rows[hook.StageOutgoing] = append(v.rows[hook.StageOutgoing], g.vacant()...)
 	}
 	for _, row := range v.rows {
 		slices.SortFunc(row, order)

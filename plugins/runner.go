@@ -27,6 +27,7 @@ type child struct {
 	cmd   *exec.Cmd
 	dir   string // where sockets may be
 	log   *logFile
+	left  *leftovers
 	spawn func(func() error) error // runs something on the thread whose end the system tells the child of
 
 	stdin  *os.File  // our end
@@ -64,6 +65,7 @@ func (c *child) Start(context.Context) error {
 		return fmt.Errorf("starting %s: %w", c.cmd.Path, err)
 	}
 	attach(c.cmd.Process)
+	c.left.add(c.cmd.Process.Pid)
 	c.mu.Lock()
 	c.process = c.cmd.Process
 	killed := c.killed
@@ -104,6 +106,7 @@ func (c *child) pipes() (in *os.File, out, errs pipe, err error) {
 func (c *child) reap(reading *sync.WaitGroup, out, errs *os.File, ends ...io.Closer) {
 	c.err = c.cmd.Wait()
 	killGroup(c.cmd.Process)
+	c.left.remove(c.cmd.Process.Pid)
 	soon := time.Now().Add(drainTime)
 	out.SetReadDeadline(soon)
 	errs.SetReadDeadline(soon)
@@ -144,10 +147,8 @@ func (c *child) Wait(context.Context) error {
 func (c *child) Kill(context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	select {
-	case <-c.exited: // the number may be somebody else's by now
-		return nil
-	default:
+	if c.hasExited() {
+		return nil // the number may be somebody else's by now
 	}
 	if c.killed = true; c.process != nil {
 		killGroup(c.process)
@@ -226,6 +227,15 @@ func environment(all []string) []string {
 		}
 	}
 	return env
+}
+
+func (c *child) hasExited() bool {
+	select {
+	case <-c.exited:
+		return true
+	default:
+		return false
+	}
 }
 
 // endedItself reports whether a process that has ended was not killed here.
