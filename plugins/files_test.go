@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"opentalk/engine/skiptest"
 	"opentalk/plugins/hook"
 )
 
@@ -56,7 +57,7 @@ func TestStorage(t *testing.T) {
 // TestManifest: what is wrong with a folder is refused, in words.
 func TestManifest(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("Windows has no modes and no links to speak of")
+		skiptest.Because(t, "Windows has no modes and no links to speak of")
 	}
 	const good = "name = \"bell\"\nversion = \"1\"\napi = 1\nexec = \"run\"\n"
 	dir := filepath.Join(t.TempDir(), "plugins", "bell")
