@@ -13,7 +13,7 @@ import (
 )
 
 // copyInto copies files into a folder, with a mode that lets them be run.
-func copyInto(t *testing.T, dir string, files ...string) {
+func copyInto(t testing.TB, dir string, files ...string) {
 	t.Helper()
 	for _, file := range files {
 		text, err := os.ReadFile(file)
