@@ -97,7 +97,8 @@ func (h *Host) guest(name string) (*guest, error) {
 
 func (g *guest) info() Info {
 	i := Info{
-		Name: g.name, Builtin: g.builtin != nil, Manifest: g.manifest, State: g.state, Why: g.why, Granted: g.granted(), Starts: g.starts,
+		Name: g.name, Builtin: g.builtin != nil, Manifest: g.manifest, State: g.state, Why: g.why,
+		Granted: g.granted(), Starts: g.starts,
 	}
 	i.Manifest.Name = g.name
 	if g.proc != nil {

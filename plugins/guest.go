@@ -341,9 +341,8 @@ func (g *guest) vacant() []step {
 	var steps []step
 	missing := func(name string, f hook.Filter) {
 		err := hook.Errorf(hook.CodeFailed, "%q must decide on what is sent, and is %s", name, g.absence(name))
-		steps = append(steps, step{ext: name, filter: f, budget: g.host.budgets.filter, call: func(context.Context, hook.Item) (hook.Verdict, error) {
-			return hook.Verdict{}, err
-		}})
+		fail := func(context.Context, hook.Item) (hook.Verdict, error) { return hook.Verdict{}, err }
+		steps = append(steps, step{ext: name, filter: f, budget: g.host.budgets.filter, call: fail})
 	}
 	for name, filters := range g.required {
 		there := slices.ContainsFunc(g.extensions, func(e *extension) bool { return e.Name == name && len(e.required()) > 0 })
