@@ -88,14 +88,17 @@ func (s *scripts) Run(ctx context.Context, c hook.Call) ([]string, error) {
 func (s *scripts) Complete(context.Context, hook.Completion) ([]string, error) { return nil, nil }
 func (s *scripts) Stop(context.Context) error                                  { return nil }
 
-// withScripts is a world with such a child.
-func withScripts(t *testing.T, does map[string]any) *world {
+// withScripts is a world with such a child, and with plugins that nobody has enabled.
+func withScripts(t *testing.T, does map[string]any, folders ...string) *world {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := newWorld(t)
+	for _, name := range folders {
+		w.plugin(name, "good")
+	}
 	w.cfg.Builtins = []Builtin{{Name: "scripts", Exec: self, Args: []string{"scripts"}, Config: does}}
 	w.patient = true
 	w.start() // and so all are loaded
@@ -181,5 +184,16 @@ func TestWaiting(t *testing.T) {
 	if lines, err := w.host.Run(t.Context(), c, hook.Call{}); err != nil || len(lines) != 1 {
 		t.Errorf("%q, %v", lines, err)
 	}
+	w.noFault()
+}
+
+// TestNameTaken: one script with the name of a plugin does not keep the others away.
+func TestNameTaken(t *testing.T) {
+	w := withScripts(t, nil, "b")
+	f := w.fault()
+	if f.Text != `extension "b" (b.lua) was left out: "b" is the name of a plugin` || f.Again != "/plugin enable scripts" {
+		t.Errorf("%+v", f)
+	}
+	w.filtered("ac")
 	w.noFault()
 }

@@ -3,6 +3,7 @@ package plugins
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -97,6 +98,9 @@ func (h *Host) register(p *process, all hook.Registration, running bool) error {
 	if g.proc != p {
 		return errEnded
 	}
+	if g.builtin != nil {
+		all.Extensions = slices.DeleteFunc(slices.Clone(all.Extensions), func(e hook.Extension) bool { return h.leaveOut(g, e) })
+	}
 	if err := h.acceptable(g, all); err != nil {
 		return err
 	}
@@ -143,14 +147,33 @@ func (h *Host) greet(e *extension) {
 	}
 }
 
+// leaveOut reports whether an extension of a builtin has the name of something else, and tells the person when it is new: one
+// script with a bad name must not keep the others away. h.mu is held.
+func (h *Host) leaveOut(g *guest, e hook.Extension) bool {
+	err := h.taken(g, e.Name)
+	if err != nil && !g.isOff(e.Name) {
+		g.mark(e.Name).off = true
+		h.fault(g.name, fmt.Sprintf("extension %q (%s) was left out: %v", e.Name, e.Source, err))
+	}
+	return err != nil
+}
+
+// taken returns an error if somebody else has the name of an extension. h.mu is held.
+func (h *Host) taken(g *guest, name string) error {
+	if other := h.view.Load().extensions[name]; other != nil && other.guest != g {
+		return hook.Errorf(hook.CodeInvalid, "extension %q is there already", name)
+	}
+	if other := h.guests[name]; other != nil && other != g {
+		return hook.Errorf(hook.CodeInvalid, "%q is the name of a plugin", name)
+	}
+	return nil
+}
+
 // acceptable: names are not taken, and what is needed was granted. h.mu is held.
 func (h *Host) acceptable(g *guest, all hook.Registration) error {
 	for _, e := range all.Extensions {
-		if other := h.view.Load().extensions[e.Name]; other != nil && other.guest != g {
-			return hook.Errorf(hook.CodeInvalid, "extension %q is there already", e.Name)
-		}
-		if other := h.guests[e.Name]; other != nil && other != g {
-			return hook.Errorf(hook.CodeInvalid, "%q is the name of a plugin", e.Name)
+		if err := h.taken(g, e.Name); err != nil {
+			return err
 		}
 		if err := checkCapabilities(e.Needs, g.granted()); err != nil {
 			return err
