@@ -182,6 +182,10 @@ func invoke[T any](
 		return none, err
 	}
 	c := e.proc.beginCall(e.Name, id)
+	if c == nil {
+		leave(errEnded)
+		return none, errEnded
+	}
 	calling := context.WithValue(ctx, callKey{}, c)
 	if e.guest.builtin != nil {
 		calling = context.WithoutCancel(calling)

@@ -33,8 +33,9 @@ type process struct {
 
 	blamed bool // it was ended for what one extension did; guarded by Host.mu
 
-	mu    sync.Mutex
-	calls map[*call]struct{} // under way, or cut off by the end of the process
+	mu     sync.Mutex
+	calls  map[*call]struct{} // under way, or cut off by the end of the process
+	broken bool               // one was cut off: no other is begun, for it would look like one that did it
 }
 
 // program is how a process is started.
@@ -190,10 +191,14 @@ func callOf(ctx context.Context) *call {
 	return c
 }
 
+// beginCall returns nil if the process is ending.
 func (p *process) beginCall(ext string, id hook.HandlerID) *call {
 	c := &call{proc: p, ext: ext, handler: id, began: time.Now()}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.broken {
+		return nil
+	}
 	p.calls[c] = struct{}{}
 	if p.guest.builtin != nil {
 		c.watcher = time.AfterFunc(scriptOverrun, c.watch)
@@ -206,26 +211,30 @@ func (p *process) endCall(c *call, err error) error {
 	if c.watcher != nil {
 		c.watcher.Stop()
 	}
-	remove := func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case err != nil && p.child.hasExited():
+		return errEnded
+	case has(err, hook.CodeClosed):
+		p.broken = true
+		go p.mend(c)
+	default:
 		delete(p.calls, c)
 	}
-	if err != nil && p.child.hasExited() {
-		return errEnded
-	}
-	if !has(err, hook.CodeClosed) {
-		remove()
-		return err
-	}
-	go func() {
-		select {
-		case <-p.child.exited:
-		case <-time.After(hook.StopBudget):
-			remove()
-		}
-	}()
 	return err
+}
+
+// mend forgives a process that goes on although a call of it was answered as if it had ended.
+func (p *process) mend(c *call) {
+	select {
+	case <-p.child.exited:
+	case <-time.After(hook.StopBudget):
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.broken = false
+		delete(p.calls, c)
+	}
 }
 
 var errEnded = hook.Errorf(hook.CodeClosed, "the plugin has ended")
