@@ -198,13 +198,16 @@ func TestPluginReadsStdin(t *testing.T) {
 func TestPluginForks(t *testing.T) {
 	w := wrong(t, "fork")
 	w.say("now")
-	forked := regexp.MustCompile(`forked (\d+)`)
+	forked := regexp.MustCompile(`forked (\d+) (\d+)`)
 	w.until("it has forked", func() bool { return forked.MatchString(w.log("bad")) })
+	pids := forked.FindStringSubmatch(w.log("bad"))
+	pid, _ := strconv.Atoi(pids[1])
+	daemon, _ := strconv.Atoi(pids[2]) // in a session of its own: it lives on, and must not keep anybody waiting
+	defer syscall.Kill(daemon, syscall.SIGKILL)
 	began := time.Now()
 	if err := w.host.Disable("bad"); err != nil || time.Since(began) > 2*hook.StopBudget {
 		t.Errorf("disabling: %v after %v", err, time.Since(began))
 	}
-	pid, _ := strconv.Atoi(forked.FindStringSubmatch(w.log("bad"))[1])
 	w.until("what it forked is gone", func() bool { return startOf(pid) == "" })
 	w.noFault()
 }

@@ -19,6 +19,8 @@ import (
 // surviveParent takes back that the system ends this process with its parent.
 func surviveParent() { unix.Prctl(unix.PR_SET_PDEATHSIG, 0, 0, 0, 0) }
 
+func ownSession(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
+
 // session says whose session this process is in.
 func session() string {
 	if sid, err := unix.Getsid(0); err != nil || sid != os.Getpid() {

@@ -230,12 +230,19 @@ var kinds = map[string]kind{
 	"scripts": {extender: &scripts{}},
 	"env":     {run: func(context.Context, *subject, hook.Call) ([]string, error) { return os.Environ(), nil }},
 	"fork": {filters: on("now", func(context.Context, *subject) {
-		cmd := exec.Command("sleep", "600")
-		cmd.Stdout, cmd.Stderr = os.NewFile(1, ""), os.NewFile(2, "") // and so holds what the host reads
-		if err := cmd.Start(); err != nil {
-			panic(err)
+		var pids []int
+		for i := range 2 {
+			cmd := exec.Command("sleep", "600")
+			cmd.Stdout, cmd.Stderr = os.NewFile(1, ""), os.NewFile(2, "") // and so holds what the host reads
+			if i == 1 {
+				ownSession(cmd)
+			}
+			if err := cmd.Start(); err != nil {
+				panic(err)
+			}
+			pids = append(pids, cmd.Process.Pid)
 		}
-		fmt.Fprintln(os.Stderr, "forked", cmd.Process.Pid)
+		fmt.Fprintln(os.Stderr, "forked", pids[0], pids[1])
 	})},
 	"stubborn": {deaf: true},
 	"deaf":     {deaf: true, first: ignoreEverything, filters: filters{hook.StageIncoming: shout}},
