@@ -25,7 +25,7 @@ func (h *Host) Filter(ctx context.Context, item hook.Item) Outcome {
 }
 
 func (h *Host) filter(ctx context.Context, row []step, item hook.Item, why cause) Outcome {
-	return run(withCause(ctx, why), row, item, why.from, func(s step, err error) {
+	return run(withCause(ctx, why), row, h.budgets.row, item, why.from, func(s step, err error) {
 		h.failed(s.ext, s.filter.Handler, err)
 	})
 }
@@ -79,7 +79,7 @@ func (h *Host) deliver(name string, t told) {
 
 func (h *Host) tell(name string, event hook.Event, why cause) {
 	e := h.view.Load().extensions[name]
-	if e == nil {
+	if e == nil || e.over.Load() {
 		return
 	}
 	budget := hook.ObserveBudget
@@ -140,7 +140,7 @@ func (h *Host) Complete(ctx context.Context, c Command, ask hook.Completion) []s
 		return nil
 	}
 	ask.Target = hook.Target{Extension: c.Extension, Handler: c.Handler}
-	words, _ := answer(ctx, h, c, e.guest.budget(hook.FilterBudget), func(ctx context.Context, x hook.Extender) ([]string, error) {
+	words, _ := answer(ctx, h, c, e.guest.budget(), func(ctx context.Context, x hook.Extender) ([]string, error) {
 		return x.Complete(ctx, ask)
 	})
 	return words
@@ -182,6 +182,10 @@ func invoke[T any](
 		return none, err
 	}
 	c := e.proc.beginCall(e.Name, id)
+	if c == nil {
+		leave(errEnded)
+		return none, errEnded
+	}
 	calling := context.WithValue(ctx, callKey{}, c)
 	if e.guest.builtin != nil {
 		calling = context.WithoutCancel(calling)
@@ -193,7 +197,7 @@ func invoke[T any](
 	answers := make(chan answer, 1)
 	go func() {
 		v, err := f(calling, e.proc.extender)
-		e.proc.endCall(c, err)
+		err = e.proc.endCall(c, err)
 		leave(err)
 		answers <- answer{v, err}
 	}()
