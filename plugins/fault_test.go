@@ -329,6 +329,11 @@ func TestKilled(t *testing.T) {
 	w.enable("stubborn")
 	w.host.Close()
 	var before left
+	t.Cleanup(func() {
+		if before.Deaf != 0 && startOf(before.Deaf) == before.DeafStart {
+			syscall.Kill(before.Deaf, syscall.SIGKILL) // only if the test has failed
+		}
+	})
 	for range kills {
 		now := runVictim(t, w.dir)
 		w.until("the plugin that listens is gone within a second", func() bool { return startOf(now.Good) == "" })
