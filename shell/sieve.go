@@ -1,0 +1,134 @@
+package shell
+
+import (
+	"context"
+
+	"opentalk/engine"
+	"opentalk/plugins/hook"
+)
+
+// sieve keeps the order in which things are shown while some of them pass filters, which takes time. The loop puts everything
+// into it: events, and functions such as the end of a command. What no filter wants to see, while nothing is in front of it,
+// is done at once; so without extensions there is no sieve.
+//
+// One goroutine works while there is something in it. It hands back to the loop, by sifted, what the loop is to do next.
+type sieve struct {
+	queue  []func() func() // to be done aside; what each returns is for the loop
+	busy   bool            // the goroutine has one
+	sifted chan func()
+}
+
+// sieveRoom is how much may wait before the engine's events are read no further.
+const sieveRoom = 1024
+
+func newSieve() *sieve { return &sieve{sifted: make(chan func())} }
+
+func (v *sieve) empty() bool { return !v.busy && len(v.queue) == 0 }
+func (v *sieve) full() bool  { return len(v.queue) >= sieveRoom }
+
+// inOrder runs f on the loop, after everything that is in the sieve.
+func (s *Shell) inOrder(f func()) {
+	if s.sieve.empty() {
+		f()
+		return
+	}
+	s.sift(func() func() { return f })
+}
+
+// sift does something aside, after everything that is in the sieve, and what comes of it on the loop.
+func (s *Shell) sift(aside func() func()) {
+	s.sieve.queue = append(s.sieve.queue, aside)
+	s.nextSifted()
+}
+
+// nextSifted has the goroutine go on with the next. It is called on the loop.
+func (s *Shell) nextSifted() {
+	if s.sieve.busy || len(s.sieve.queue) == 0 {
+		return
+	}
+	next := s.sieve.queue[0]
+	s.sieve.queue = s.sieve.queue[1:]
+	s.sieve.busy = true
+	s.spawn(func() {
+		then := next()
+		select {
+		case s.sieve.sifted <- func() { s.sieve.busy = false; then(); s.nextSifted() }:
+		case <-s.done:
+		}
+	})
+}
+
+// arrive takes an event of the engine. What somebody has said passes the filters first; what an extension has said waits until
+// it is known which.
+func (s *Shell) arrive(ev engine.Event) {
+	switch ev := ev.(type) {
+	case engine.MessageEvent:
+		if s.ext != nil && ev.Message.Problem == "" && s.ext.host.Filters(hook.StageIncoming, hook.StageRender) {
+			m := s.book.hookMessage(ev.Message)
+			s.sift(func() func() {
+				seen, ok := s.ext.incoming(s.ctx, ev, m, s.renders())
+				if !ok {
+					return func() {}
+				}
+				return func() { s.event(seen) }
+			})
+			return
+		}
+	case engine.SentEvent:
+		if s.ext != nil && (ev.Message.Auto || s.renders() && s.ext.host.Filters(hook.StageRender)) {
+			m := s.book.hookMessage(ev.Message)
+			s.sift(func() func() {
+				s.ext.sending.Lock() // whoever is sending it says so first
+				s.ext.sending.Unlock()
+				seen := happening{Event: ev}
+				seen.render, seen.failed = s.ext.render(s.ctx, m, s.renders())
+				return func() { s.event(seen) }
+			})
+			return
+		}
+	}
+	s.inOrder(func() { s.event(happening{Event: ev}) })
+}
+
+// renders reports whether what happens is shown to a person.
+func (s *Shell) renders() bool { return !s.opts.JSON }
+
+// happening is an event, and what filters have made of the message in it.
+type happening struct {
+	engine.Event
+	render string   // what is shown in place of the text, if it is not empty
+	failed []string // extensions whose filters should have seen it
+}
+
+// incoming passes a message through its filters. It reports false if it is not to be shown.
+func (x *extensions) incoming(ctx context.Context, ev engine.MessageEvent, m hook.Message, render bool) (happening, bool) {
+	out := x.host.Filter(ctx, hook.Item{Stage: hook.StageIncoming, Message: m})
+	if out.Dropped {
+		return happening{}, false
+	}
+	seen := happening{failed: out.Failed}
+	m.Text, ev.Message.Text = out.Text, out.Text
+	seen.Event = ev
+	if render {
+		var failed []string
+		if out := x.host.Filter(ctx, hook.Item{Stage: hook.StageRender, Message: m}); out.Dropped {
+			return happening{}, false
+		} else {
+			seen.render, failed = out.Text, out.Failed
+		}
+		seen.failed = append(seen.failed, failed...)
+	}
+	return seen, true
+}
+
+// render passes an own message through the filters of what is shown.
+func (x *extensions) render(ctx context.Context, m hook.Message, render bool) (string, []string) {
+	if !render {
+		return "", nil
+	}
+	out := x.host.Filter(ctx, hook.Item{Stage: hook.StageRender, Message: m})
+	if out.Dropped {
+		return "", nil // what one has said oneself is not hidden
+	}
+	return out.Text, out.Failed
+}
