@@ -37,6 +37,9 @@ type Options struct {
 	Notify       notify
 	Others       others
 
+	// What config.toml has for extensions, by their names: [scripts.NAME] and [plugins.NAME].
+	Scripts, Plugins map[string]map[string]any
+
 	help, version bool
 	given         []string // flags, by name: these win over config.toml
 	kept          []string // keys that config.toml sets
