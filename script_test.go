@@ -58,6 +58,11 @@ func conversations(dir string) testscript.Params {
 		Dir: dir,
 		Setup: func(env *testscript.Env) error {
 			env.Values["cast"] = &cast{peers: map[string]*process{}}
+			examples, err := filepath.Abs("examples")
+			if err != nil {
+				return err
+			}
+			env.Setenv("EXAMPLES", examples)
 			env.Defer(func() { env.Values["cast"].(*cast).end() })
 			return nil
 		},

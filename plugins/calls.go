@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -330,4 +331,10 @@ func (g *guest) describe(name string, id hook.HandlerID) string {
 		what += " (" + source + ")"
 	}
 	return what + ": "
+}
+
+// Filters reports whether anything passes a filter at one of these stages now.
+func (h *Host) Filters(stages ...hook.Stage) bool {
+	rows := h.view.Load().rows
+	return slices.ContainsFunc(stages, func(s hook.Stage) bool { return len(rows[s]) > 0 })
 }

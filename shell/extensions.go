@@ -56,6 +56,7 @@ func (s *Shell) Extend(scripts Child) {
 		Dir: s.paths.data, Version: Version, Reserved: reserved, Builtins: builtins, Log: s.log,
 		Settings: func(name string) map[string]any { return s.opts.Plugins[name] },
 	})}
+	s.complete.ext, s.complete.names.ext = s.ext, s.ext
 }
 
 // start starts what is enabled, and waits until it is there. It blocks.
@@ -63,7 +64,7 @@ func (x *extensions) start(ctx context.Context) error {
 	if x == nil {
 		return nil
 	}
-	err := x.host.Start(x)
+	err := x.host.Start(x) // the host is of use all the same
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
 	x.host.Settled(ctx)
@@ -173,25 +174,25 @@ func (x *extensions) Send(ctx context.Context, m hook.Outgoing, took func(hook.M
 	defer x.sending.RUnlock()
 	id, err := x.shell.engine.Send(r.Tag, m.Text, hookForm(m.Form), true)
 	if err == nil {
-		took(hook.MessageID(id.String()))
+		took(hook.MessageID(messageID(id)))
 	}
 	return hookError(err)
 }
 
 // Print shows what an extension says, to the person alone.
 func (x *extensions) Print(from, round, text string) {
-	x.show(func(v view) { v.said(aside{extension: from, round: round, text: text}) })
+	x.show(func(v view) { v.aside(aside{extension: from, round: round, text: text}) })
 }
 
 // Notify does so, and draws attention.
 func (x *extensions) Notify(from, text string) {
-	x.show(func(v view) { v.said(aside{extension: from, text: text, ring: true}) })
+	x.show(func(v view) { v.aside(aside{extension: from, text: text, ring: true}) })
 }
 
 // Fault tells that an extension was turned off.
 func (x *extensions) Fault(f plugins.Fault) {
 	x.show(func(v view) {
-		v.fail(report{text: f.Text, hint: term.Sprintf("%s tries again; /plugin log %s shows what it said", f.Again, f.Extension).String(), code: codeExtension})
+		v.fail(report{text: f.Text, hint: term.Sprintf("%s tries again; /plugin log %s shows what it said", f.Again, f.Extension).String(), code: codeExtensionOff})
 	})
 }
 
@@ -256,11 +257,11 @@ func (x *extensions) Members(ctx context.Context, round string) ([]hook.Member, 
 
 // History reads what was said in a round.
 func (x *extensions) History(ctx context.Context, q hook.Query) ([]hook.Message, error) {
-	return in(ctx, x, q.Round, func(tag engine.Tag) ([]engine.Message, error) { return x.past(ctx, tag, q) },
+	return in(ctx, x, q.Round, func(tag engine.Tag) ([]engine.Message, error) { return x.read(ctx, tag, q) },
 		func(b *book, m engine.Message) hook.Message { return b.hookMessage(m) })
 }
 
-func (x *extensions) past(ctx context.Context, tag engine.Tag, q hook.Query) (all []engine.Message, err error) {
+func (x *extensions) read(ctx context.Context, tag engine.Tag, q hook.Query) (all []engine.Message, err error) {
 	if q.After == "" {
 		before, err := positionOf(q.Before)
 		if q.Before == "" {
@@ -333,7 +334,7 @@ func (x *extensions) Leave(ctx context.Context, round string) error {
 		return hookError(err)
 	}
 	_, err = ask(ctx, x.shell, func() (struct{}, error) {
-		x.shell.gone(r)
+		x.shell.left(r)
 		return struct{}{}, nil
 	})
 	return err

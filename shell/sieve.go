@@ -1,7 +1,9 @@
 package shell
 
 import (
+	"cmp"
 	"context"
+	"strings"
 
 	"opentalk/engine"
 	"opentalk/plugins/hook"
@@ -61,6 +63,10 @@ func (s *Shell) nextSifted() {
 // arrive takes an event of the engine. What somebody has said passes the filters first; what an extension has said waits until
 // it is known which.
 func (s *Shell) arrive(ev engine.Event) {
+	if s.held {
+		s.kept = append(s.kept, func() { s.arrive(ev) })
+		return
+	}
 	switch ev := ev.(type) {
 	case engine.MessageEvent:
 		if s.ext != nil && ev.Message.Problem == "" && s.ext.host.Filters(hook.StageIncoming, hook.StageRender) {
@@ -80,14 +86,14 @@ func (s *Shell) arrive(ev engine.Event) {
 			s.sift(func() func() {
 				s.ext.sending.Lock() // whoever is sending it says so first
 				s.ext.sending.Unlock()
-				seen := happening{Event: ev}
+				seen := happening{ev: ev}
 				seen.render, seen.failed = s.ext.render(s.ctx, m, s.renders())
 				return func() { s.event(seen) }
 			})
 			return
 		}
 	}
-	s.inOrder(func() { s.event(happening{Event: ev}) })
+	s.inOrder(func() { s.event(happening{ev: ev}) })
 }
 
 // renders reports whether what happens is shown to a person.
@@ -95,20 +101,35 @@ func (s *Shell) renders() bool { return !s.opts.JSON }
 
 // happening is an event, and what filters have made of the message in it.
 type happening struct {
-	engine.Event
-	render string   // what is shown in place of the text, if it is not empty
+	ev     engine.Event
+	render string   // what a person is shown in place of the text, if it is not empty
 	failed []string // extensions whose filters should have seen it
+}
+
+// shown is the event as a person is to see it.
+func (h happening) shown() engine.Event {
+	switch ev := h.ev.(type) {
+	case engine.MessageEvent:
+		ev.Message.Text = cmp.Or(h.render, ev.Message.Text)
+		return ev
+	case engine.SentEvent:
+		ev.Message.Text = cmp.Or(h.render, ev.Message.Text)
+		return ev
+	}
+	return h.ev
 }
 
 // incoming passes a message through its filters. It reports false if it is not to be shown.
 func (x *extensions) incoming(ctx context.Context, ev engine.MessageEvent, m hook.Message, render bool) (happening, bool) {
-	out := x.host.Filter(ctx, hook.Item{Stage: hook.StageIncoming, Message: m})
-	if out.Dropped {
-		return happening{}, false
+	var seen happening
+	if !m.From.Own {
+		out := x.host.Filter(ctx, hook.Item{Stage: hook.StageIncoming, Message: m})
+		if out.Dropped {
+			return happening{}, false
+		}
+		seen.failed, m.Text, ev.Message.Text = out.Failed, out.Text, out.Text
 	}
-	seen := happening{failed: out.Failed}
-	m.Text, ev.Message.Text = out.Text, out.Text
-	seen.Event = ev
+	seen.ev = ev
 	if render {
 		var failed []string
 		if out := x.host.Filter(ctx, hook.Item{Stage: hook.StageRender, Message: m}); out.Dropped {
@@ -131,4 +152,79 @@ func (x *extensions) render(ctx context.Context, m hook.Message, render bool) (s
 		return "", nil // what one has said oneself is not hidden
 	}
 	return out.Text, out.Failed
+}
+
+// outgoing passes what somebody is about to say through its filters.
+func (x *extensions) outgoing(ctx context.Context, r engine.Round, text string, form engine.Form) (string, error) {
+	if x == nil {
+		return text, nil
+	}
+	m := hook.Outgoing{Round: r.Name, Text: text, Form: formOf(form)}
+	out := x.host.Filter(ctx, hook.Item{Stage: hook.StageOutgoing, Round: r.Name, Out: m})
+	switch {
+	case out.Closed:
+		return "", faultf(errDropped, "not sent: %s has to see it first, and failed: %s", out.By, out.Reason).
+			but("/plugin info %s tells more; /plugin disable %s sends without it", out.By, out.By)
+	case out.Dropped:
+		return "", faultf(errDropped, "not sent: %s (%s)", cmp.Or(out.Reason, "dropped"), out.By)
+	}
+	return out.Text, nil
+}
+
+// filtered passes a line that was entered through its filters, if there are any, and reports whether it does: then the line
+// is run afterwards. No filter sees a secret. What was no command does not become one.
+func (s *Shell) filtered(in input) bool {
+	if s.ext == nil || in.asked || in.sifted || !s.ext.host.Filters(hook.StageInput) || carriesSecret(in.text) {
+		return false
+	}
+	round, _ := s.book.round()
+	s.busy = true
+	s.spawn(func() {
+		out := s.ext.host.Filter(s.ctx, hook.Item{Stage: hook.StageInput, Round: round.Name, Line: in.text})
+		s.post(func() {
+			s.busy = false
+			if in.sifted = true; out.Dropped {
+				s.failed = true
+				s.fail(faultf(errDropped, "not run: %s (%s)", cmp.Or(out.Reason, "dropped"), out.By), in.number)
+				return
+			}
+			if _, _, was := splitCommand(in.text); !was && strings.HasPrefix(out.Text, "/") && !strings.HasPrefix(out.Text, "//") {
+				out.Text = "/" + out.Text
+			}
+			in.text = out.Text
+			s.queue = append([]input{in}, s.queue...)
+		})
+	})
+	return true
+}
+
+// past passes messages of the history through the filters of what comes in, as if they came now, and leaves out what is not to
+// be shown. It blocks.
+func (x *extensions) past(ctx context.Context, all ...engine.Message) []engine.Message {
+	if x == nil || len(all) == 0 || !x.host.Filters(hook.StageIncoming) {
+		return all
+	}
+	items, err := ask(ctx, x.shell, func() ([]hook.Item, error) {
+		items := make([]hook.Item, len(all))
+		for i, m := range all {
+			items[i] = hook.Item{Stage: hook.StageIncoming, Message: x.shell.book.hookMessage(m)}
+			items[i].Message.Live = false
+		}
+		return items, nil
+	})
+	if err != nil {
+		return nil // the chat ends
+	}
+	var seen []engine.Message
+	for i, m := range all {
+		if m.Problem == "" && !m.Own {
+			out := x.host.Filter(ctx, items[i])
+			if out.Dropped {
+				continue
+			}
+			m.Text = out.Text
+		}
+		seen = append(seen, m)
+	}
+	return seen
 }

@@ -17,13 +17,9 @@ func (b *book) hookPerson(p engine.Person) hook.Person {
 }
 
 func (b *book) hookMessage(m engine.Message) hook.Message {
-	form := hook.FormPlain
-	if m.Form == engine.Action {
-		form = hook.FormAction
-	}
 	return hook.Message{
-		ID: hook.MessageID(m.ID.String()), Round: b.name(m.Round), Tag: m.Round.String(), From: b.hookPerson(m.From), Text: m.Text,
-		Form: form, Auto: m.Auto, Written: m.Written, Received: m.Received, Live: m.Live, Late: m.Late,
+		ID: hook.MessageID(messageID(m.ID)), Round: b.name(m.Round), Tag: m.Round.String(), From: b.hookPerson(m.From), Text: m.Text,
+		Form: formOf(m.Form), Auto: m.Auto, Written: m.Written, Received: m.Received, Live: m.Live, Late: m.Late,
 		Mention: b.mentions(m), Cursor: cursorOf(m.At),
 	}
 }
@@ -33,6 +29,13 @@ func (b *book) hookRound(r engine.Round) hook.Round {
 		Name: r.Name, Tag: r.Tag.String(), Handle: b.called(r.Tag), Topic: r.Topic, Members: r.Members, Online: r.Online,
 		Current: b.inRound && b.current == r.Tag,
 	}
+}
+
+func formOf(f engine.Form) hook.Form {
+	if f == engine.Action {
+		return hook.FormAction
+	}
+	return hook.FormPlain
 }
 
 func hookForm(f hook.Form) engine.Form {
@@ -60,7 +63,7 @@ func (b *book) hookEvents(ev engine.Event) []hook.Event {
 		return []hook.Event{hook.SentEvent{Message: m, State: hook.State(ev.State)}}
 	case engine.DeliveryEvent:
 		return []hook.Event{hook.DeliveryEvent{
-			Round: b.name(ev.Round), Tag: ev.Round.String(), ID: hook.MessageID(ev.ID.String()), Held: ev.Held, Members: ev.Members,
+			Round: b.name(ev.Round), Tag: ev.Round.String(), ID: hook.MessageID(messageID(ev.ID)), Held: ev.Held, Members: ev.Members,
 		}}
 	case engine.PeerEvent:
 		if ev.State == engine.Connecting || ev.Person.Fingerprint.IsZero() {
