@@ -126,8 +126,14 @@ func (h *Host) Command(name string) (Command, bool) {
 	return *c, true
 }
 
-// Run runs a command, for [hook.CommandBudget] at most, and returns what it answers: foreign text. call needs no target.
+// Run runs a command, for [hook.CommandBudget] at most, and returns what it answers: foreign text. call needs no target. The
+// extension has been told of what happened before, unless it takes longer than [hook.FilterBudget] for that.
 func (h *Host) Run(ctx context.Context, c Command, call hook.Call) ([]string, error) {
+	if e := h.view.Load().extensions[c.Extension]; e != nil {
+		abreast, cancel := context.WithTimeout(ctx, hook.FilterBudget)
+		idle(abreast, []*extension{e})
+		cancel()
+	}
 	call.Target = hook.Target{Extension: c.Extension, Handler: c.Handler}
 	return answer(ctx, h, c, hook.CommandBudget, func(ctx context.Context, x hook.Extender) ([]string, error) {
 		return x.Run(ctx, call)

@@ -24,6 +24,7 @@ var (
 	errOutput         = errors.New("output cannot be written")
 	errDropped        = errors.New("dropped by a filter")
 	errExtensions     = errors.New("an extension refuses")
+	errExtensionOff   = errors.New("an extension was turned off")
 )
 
 // Code is how a kind of error is told to programs and to people. The names are a promise: they never change their meaning.
@@ -92,7 +93,7 @@ var codes = []Code{
 		Hint: "nothing more is stored: free some space, then start opentalk again"},
 	{Name: "dropped", is: is(errDropped), Hint: "change it and send it again; /plugin info NAME tells what NAME does"},
 	{Name: "extension", is: is(errExtensions), Hint: "/plugin list shows what runs; /plugin log NAME shows what NAME said"},
-	{Name: codeExtensionOff, Hint: "/plugin enable NAME tries it again"},
+	{Name: "extension-off", is: is(errExtensionOff), Hint: "/plugin enable NAME tries it again"},
 	{Name: "bad-file", is: is(errFile), Hint: "/export writes a new file, in the folder that opentalk was started in"},
 	{Name: "log-not-writable", is: is(errLog), Hint: "choose another file with --log"},
 	{Name: "output", is: is(errOutput), Hint: "what reads the output has gone, or the disk is full"},
@@ -100,9 +101,6 @@ var codes = []Code{
 	{Name: "closed", is: is(engine.ErrClosed), Hint: "start opentalk again"},
 	{Name: "failed", Hint: "the log may tell more: /status shows where it is"},
 }
-
-// codeExtensionOff is told when an extension is turned off, or cannot be started.
-const codeExtensionOff = "extension-off"
 
 func is(errs ...error) []error { return errs }
 

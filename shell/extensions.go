@@ -9,7 +9,6 @@ import (
 	"opentalk/engine"
 	"opentalk/plugins"
 	"opentalk/plugins/hook"
-	"opentalk/shell/term"
 )
 
 // extensions is the shell's side of plugins and scripts: what they ask of the chat, and in which order what happens passes
@@ -192,7 +191,8 @@ func (x *extensions) Notify(from, text string) {
 // Fault tells that an extension was turned off.
 func (x *extensions) Fault(f plugins.Fault) {
 	x.show(func(v view) {
-		v.fail(report{text: f.Text, hint: term.Sprintf("%s tries again; /plugin log %s shows what it said", f.Again, f.Extension).String(), code: codeExtensionOff})
+		v.fail(newReport(faultf(errExtensionOff, "%s", f.Text).
+			but("%s tries again; /plugin log %s shows what it said", f.Again, f.Extension), 0))
 	})
 }
 
