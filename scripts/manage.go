@@ -34,12 +34,8 @@ func verbsOf() []verb {
 
 // manager is the extension that lets people manage the others.
 func manager() hook.Extension {
-	var usage []string
-	for _, v := range verbsOf() {
-		usage = append(usage, strings.TrimSpace(v.name+" "+v.args))
-	}
 	return hook.Extension{Name: managerName, Description: "manages scripts", Commands: []hook.Command{{
-		Handler: 1, Name: "script", Usage: strings.Join(usage, " | "), Help: "lists, loads and reloads scripts in Lua",
+		Handler: 1, Name: "script", Usage: "VERB [NAME]", Help: "lists, loads and reloads scripts in Lua",
 		Example: "/script load away", Min: 1, Max: 3, Complete: true,
 	}}}
 }
