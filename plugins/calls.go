@@ -37,7 +37,7 @@ func (h *Host) Observe(event hook.Event) {
 	if len(watchers) == 0 {
 		return
 	}
-	why, live := h.causeOf(event), isLive(event)
+	why, live := h.causeOf(event), hook.Live(event)
 	for _, e := range watchers {
 		sent := event.Kind() == hook.KindSent && why.from == e.Name
 		if !sent && (live || e.may(hook.CanHistory)) {
@@ -54,20 +54,6 @@ func (h *Host) causeOf(event hook.Event) cause {
 		return h.senders.of(e.ID)
 	}
 	return cause{}
-}
-
-func isLive(event hook.Event) bool {
-	switch e := event.(type) {
-	case hook.MessageEvent:
-		return e.Message.Live
-	case hook.MentionEvent:
-		return e.Message.Live
-	case hook.MemberEvent:
-		return e.Live
-	case hook.TopicEvent:
-		return e.Live
-	}
-	return true
 }
 
 // deliver hands an event to the observers of an extension, one after the other.
