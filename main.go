@@ -49,6 +49,9 @@ func run(args []string) int {
 		return streams.Fail(opts, err)
 	}
 	defer front.Close()
+	if self, err := os.Executable(); err == nil {
+		front.Extend(shell.Child{Exec: self, Args: []string{scriptsHost}})
+	}
 	ending := signals()
 	chat, err := engine.Open(front.EngineConfig())
 	if err != nil {
