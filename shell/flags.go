@@ -38,6 +38,7 @@ type Options struct {
 	Others       others
 
 	// What config.toml has for extensions, by their names: [scripts.NAME] and [plugins.NAME].
+	NoExtensions     bool
 	Scripts, Plugins map[string]map[string]any
 
 	help, version bool
@@ -89,6 +90,8 @@ func runOptions() []option {
 		{flag: "-e", arg: "LINE", help: "run LINE first; repeatable; pipe what carries a secret instead", set: addLine},
 		{flag: "--json", help: "write events as JSON Lines",
 			set: func(o *Options, _ string) error { o.JSON = true; return nil }},
+		{flag: "--no-extensions", help: "no scripts, no plugins",
+			set: func(o *Options, _ string) error { o.NoExtensions = true; return nil }},
 		{flag: "--headless", help: "no prompt, no input: stay until SIGTERM",
 			set: func(o *Options, _ string) error { o.Headless = true; return nil }},
 		{flag: "--wait", arg: "DURATION", key: "wait", help: "at the end of input: how long to wait for delivery (default 10s)",
