@@ -22,8 +22,8 @@ func flooded(t *testing.T) (*sim, *liar, chain.Place, uint64) {
 }
 
 var (
-	flood = flag.Int("engine.flood", 20_000, "blocks of a line whose beginning is withheld")
-	heads = flag.Int("engine.heads", 20_000, "heads that one device tries to make")
+	flood = flag.Int("engine.flood", 5_000, "blocks of a line whose beginning is withheld")
+	heads = flag.Int("engine.heads", 5_000, "heads that one device tries to make")
 )
 
 // floodHeap is what the memory in use may grow by in a flood: the pool, and what the chain remembers of newest places.
