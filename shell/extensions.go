@@ -161,6 +161,12 @@ func hookError(err error) error {
 	return &hook.Error{Code: code, Text: r.text, Hint: r.hint}
 }
 
+// senders returns once every message that is being sent for an extension has told its id: events of it wait for that.
+func (x *extensions) senders() {
+	x.sending.Lock()
+	defer x.sending.Unlock()
+}
+
 // What follows is [plugins.Chat].
 
 // Send says something for an extension.

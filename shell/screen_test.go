@@ -206,7 +206,7 @@ func TestPatience(t *testing.T) {
 		if waiting+unheld != 0 {
 			t.Errorf("told too early: %d, %d", waiting, unheld)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if waiting != 0 || unheld != 1 {
 			t.Errorf("told %d times that it waits, %d times that nobody holds it", waiting, unheld)

@@ -84,8 +84,7 @@ func (s *Shell) arrive(ev engine.Event) {
 		if s.ext != nil && (ev.Message.Auto || s.renders() && s.ext.host.Filters(hook.StageRender)) {
 			m := s.book.hookMessage(ev.Message)
 			s.sift(func() func() {
-				s.ext.sending.Lock() // whoever is sending it says so first
-				s.ext.sending.Unlock()
+				s.ext.senders()
 				seen := happening{ev: ev}
 				seen.render, seen.failed = s.ext.render(s.ctx, m, s.renders())
 				return func() { s.event(seen) }
