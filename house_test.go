@@ -44,6 +44,7 @@ var floors = map[string][]string{
 	"opentalk/scripts":                      {"plugins/sdk", "plugins/sdk/sdktest", "plugins/hook"},
 	"opentalk/examples/demo":                {},
 	"opentalk/examples/guard":               {"plugins/sdk", "plugins/hook"},
+	"opentalk/examples/irc":                 {"plugins/sdk", "plugins/hook"},
 	"opentalk/examples/notes":               {"plugins/sdk", "plugins/hook"},
 	"opentalk/examples/notify":              {"plugins/sdk", "plugins/hook"},
 	"opentalk/examples/shorten":             {"plugins/sdk", "plugins/hook"},

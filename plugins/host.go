@@ -66,8 +66,8 @@ type Builtin struct {
 
 // Chat is what a host asks of the chat. Its methods are called from many goroutines. Those that return nothing must not wait.
 type Chat interface {
-	// Send says something, as an own message that is marked as automatic. It passed the filters. took is called with its id
-	// before any event of it comes to [Host.Observe].
+	// Send says something, as an own message that is marked as automatic if m.Auto is set. It passed the filters. took is
+	// called with its id before any event of it comes to [Host.Observe].
 	Send(ctx context.Context, m hook.Outgoing, took func(hook.MessageID)) error
 	// Print and Notify show what an extension says; the texts are foreign.
 	Print(from, round, text string)

@@ -53,11 +53,15 @@ func (s *service) admit(from string, needs hook.Capability, at limit) (*extensio
 	case e.over.Load():
 		return nil, hook.Errorf(hook.CodeClosed, "extension %q is turned off", from)
 	case needs != "" && !e.may(needs):
-		return nil, hook.Errorf(hook.CodeDenied, "extension %q has not declared that it needs %q", from, needs)
+		return nil, undeclared(from, needs)
 	case at != nil && !at(e).Allow():
 		return nil, hook.Errorf(hook.CodeTooMuch, "extension %q asks for that too often", from)
 	}
 	return e, nil
+}
+
+func undeclared(from string, needs hook.Capability) error {
+	return hook.Errorf(hook.CodeDenied, "extension %q has not declared that it needs %q", from, needs)
 }
 
 // do lets a call in and makes it.
@@ -103,14 +107,20 @@ func (s *service) Register(ctx context.Context, all hook.Registration) error {
 	return asError(s.host.register(s.proc, all, true))
 }
 
-// Send passes the filters of the others and says what they have left of it.
+// Send passes the filters, of which its own are not asked about what it says by itself, and says what they have left of it.
 func (s *service) Send(ctx context.Context, from string, m hook.Outgoing) (hook.MessageID, error) {
-	return do(ctx, s, from, hook.CanSend, sends, func(*extension) (id hook.MessageID, err error) {
+	return do(ctx, s, from, hook.CanSend, sends, func(e *extension) (id hook.MessageID, err error) {
 		why := cause{from, causeOf(ctx).depth + 1}
+		if m.Person {
+			if !e.may(hook.CanSpeak) {
+				return "", undeclared(from, hook.CanSpeak)
+			}
+			why.from = "" // it is not the extension that speaks
+		}
 		if why.depth > hook.MaxDepth {
 			return "", hook.Errorf(hook.CodeLoop, "this answers what extensions have said to each other, more than %d deep", hook.MaxDepth)
 		}
-		m.Auto = true
+		m.Auto, m.Person = !m.Person, false
 		item := hook.Item{Stage: hook.StageOutgoing, Round: m.Round, Out: m}
 		out := s.host.filter(ctx, s.host.view.Load().rows[hook.StageOutgoing], item, why)
 		if out.Dropped {

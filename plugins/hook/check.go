@@ -181,9 +181,15 @@ func (o Outgoing) Check() error {
 
 // Check reports what is wrong with a query.
 func (q Query) Check() error {
+	ends := 0
+	for _, set := range []bool{q.Before != "", q.After != "", !q.Until.IsZero(), !q.Since.IsZero()} {
+		if set {
+			ends++
+		}
+	}
 	switch {
-	case q.Before != "" && q.After != "":
-		return Errorf(CodeInvalid, "a query goes back from a place or on from one, not both")
+	case ends > 1:
+		return Errorf(CodeInvalid, "a query goes back from one place or on from one, not both")
 	case q.Limit < 1 || q.Limit > MaxHistory:
 		return Errorf(CodeInvalid, "a query asks for %d messages; 1 to %d can be had", q.Limit, MaxHistory)
 	}

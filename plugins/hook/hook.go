@@ -55,7 +55,8 @@ type Host interface {
 	Register(ctx context.Context, all Registration) error
 
 	// Send says something in a round, marked as written by a program ([Message.Auto]). It passes the outgoing filters of
-	// the other extensions, and returns when the message is durable. Needs [CanSend].
+	// the other extensions, and returns when the message is durable. Needs [CanSend], and [CanSpeak] if a person has
+	// typed it ([Outgoing.Person]).
 	Send(ctx context.Context, from string, m Outgoing) (MessageID, error)
 	// Print shows text to the person, in a round if one is named. It is told apart from what people say.
 	Print(ctx context.Context, from, round, text string) error
@@ -124,7 +125,8 @@ type Capability string
 
 // The capabilities.
 const (
-	CanSend    Capability = "send"    // say something in the name of the person
+	CanSend    Capability = "send"    // say something in the name of the person, marked as written by a program
+	CanSpeak   Capability = "speak"   // and not so marked, where the person has typed it elsewhere
 	CanHistory Capability = "history" // read what was said, and see events that are not live
 	CanStore   Capability = "storage" // keep something
 	CanNotify  Capability = "notify"  // draw attention
@@ -133,7 +135,7 @@ const (
 
 // Capabilities lists all of them.
 func Capabilities() []Capability {
-	return []Capability{CanSend, CanHistory, CanStore, CanNotify, CanManage}
+	return []Capability{CanSend, CanSpeak, CanHistory, CanStore, CanNotify, CanManage}
 }
 
 // HandlerID names a handler within its extension. The extension chooses it: not 0, not twice.

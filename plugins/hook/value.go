@@ -62,7 +62,10 @@ type Outgoing struct {
 	Round string // name or tag
 	Text  string // at most [MaxText] bytes
 	Form  Form   // "" is plain
-	Auto  bool   // in a filter: an extension says it. Of what extensions send it is always set
+	Auto  bool   // in a filter: an extension says it by itself. Of what extensions send it is set, unless Person is
+	// Person, of what an extension sends: somebody has typed it in another program, for which the extension speaks. It goes
+	// the way of what is typed in the chat: the extension itself is told of it, too. Needs [CanSpeak]. Never set in a filter.
+	Person bool
 }
 
 // Member is an identity in a round.
@@ -86,13 +89,17 @@ type Peer struct {
 // Cursor is a place in the history of a round, to be kept and given back as it is.
 type Cursor string
 
-// Query says which part of a history is wanted: at most Limit messages, the newest before Before, or the oldest after After.
-// Only one of the two may be set; with neither it is the newest of all. The answer is in canonical order, oldest first.
+// Query says which part of a history is wanted: at most Limit messages, the newest before Before or Until, or the oldest
+// after After or from Since on. At most one of the four may be set; with none it is the newest of all. The answer is in
+// canonical order, oldest first, in which a time is the place of what would be written then: of messages that were written
+// apart some stand on the other side of it than their own times say.
 type Query struct {
 	Round  string
 	Before Cursor
 	After  Cursor
-	Limit  int // 1 to [MaxHistory]
+	Until  time.Time // in milliseconds
+	Since  time.Time // in milliseconds
+	Limit  int       // 1 to [MaxHistory]
 }
 
 // TimerSetting is when a timer is to fire.

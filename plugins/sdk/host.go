@@ -35,6 +35,11 @@ func (h *Host) Send(ctx context.Context, round, text string) (hook.MessageID, er
 	return h.SendMessage(ctx, hook.Outgoing{Round: round, Text: text})
 }
 
+// Speak says what a person has typed in another program, for which the plugin speaks. Needs [hook.CanSpeak], too.
+func (h *Host) Speak(ctx context.Context, round, text string, form hook.Form) (hook.MessageID, error) {
+	return h.SendMessage(ctx, hook.Outgoing{Round: round, Text: text, Form: form, Person: true})
+}
+
 // SendMessage is Send, in another form.
 func (h *Host) SendMessage(ctx context.Context, m hook.Outgoing) (hook.MessageID, error) {
 	return h.host.Send(ctx, h.hello.Name, m)

@@ -110,6 +110,7 @@ func (s *chatServer) History(ctx context.Context, r *pb.HistoryRequest) (*pb.His
 	ctx, from := s.from(ctx, r.GetFrom())
 	q := hook.Query{
 		Round: r.GetRound(), Before: hook.Cursor(r.GetBefore()), After: hook.Cursor(r.GetAfter()), Limit: int(r.GetLimit()),
+		Until: msIn(r.GetUntilMs()), Since: msIn(r.GetSinceMs()),
 	}
 	if err := q.Check(); err != nil {
 		return nil, errorOut(err)

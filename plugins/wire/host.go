@@ -60,7 +60,7 @@ func (h *host) History(ctx context.Context, from string, q hook.Query) ([]hook.M
 	}
 	reply, err := h.client.History(ctx, &pb.HistoryRequest{
 		From: fromOut(ctx, from), Round: text(q.Round), Before: text(string(q.Before)), After: text(string(q.After)),
-		Limit: int32(q.Limit),
+		UntilMs: msOut(q.Until), SinceMs: msOut(q.Since), Limit: int32(q.Limit),
 	})
 	return each(reply.GetMessages(), messageIn), errorIn(ctx, err)
 }

@@ -154,10 +154,17 @@ var valid = map[reflect.Type]func(*rapid.T) any{
 	reflect.TypeFor[hook.Query](): func(t *rapid.T) any {
 		q := values[hook.Query](t, "query")
 		q.Limit = rapid.IntRange(1, hook.MaxHistory).Draw(t, "limit")
-		if rapid.Bool().Draw(t, "back") {
-			q.After = ""
-		} else {
-			q.Before = ""
+		whole := q
+		q = hook.Query{Round: q.Round, Limit: q.Limit}
+		switch rapid.IntRange(0, 3).Draw(t, "end") {
+		case 0:
+			q.Before = whole.Before
+		case 1:
+			q.After = whole.After
+		case 2:
+			q.Until = whole.Until
+		case 3:
+			q.Since = whole.Since
 		}
 		return q
 	},

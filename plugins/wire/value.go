@@ -70,11 +70,13 @@ func messageIn(p *pb.Message) hook.Message {
 }
 
 func outgoingOut(v hook.Outgoing) *pb.Outgoing {
-	return &pb.Outgoing{Round: text(v.Round), Text: text(v.Text), Form: text(string(v.Form)), Auto: v.Auto}
+	return &pb.Outgoing{Round: text(v.Round), Text: text(v.Text), Form: text(string(v.Form)), Auto: v.Auto, Person: v.Person}
 }
 
 func outgoingIn(p *pb.Outgoing) hook.Outgoing {
-	return hook.Outgoing{Round: p.GetRound(), Text: p.GetText(), Form: hook.Form(p.GetForm()), Auto: p.GetAuto()}
+	return hook.Outgoing{
+		Round: p.GetRound(), Text: p.GetText(), Form: hook.Form(p.GetForm()), Auto: p.GetAuto(), Person: p.GetPerson(),
+	}
 }
 
 func memberOut(v hook.Member) *pb.Member {

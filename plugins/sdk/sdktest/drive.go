@@ -19,6 +19,8 @@ type Result struct {
 	Lines   []string       // what a command has answered
 	Dropped bool
 	Reason  string // why
+
+	sent hook.Message
 }
 
 // Type enters a line: a message, which is sent, or a command of the plugin, "/note add tea" or "/notes.note add tea". The error is
@@ -157,9 +159,8 @@ func (c *Chat) run(ctx context.Context, line string) ([]string, error) {
 	return lines, err
 }
 
-// send has a message pass the outgoing filters of all extensions but the one that sends it, "" for the person, and sends it.
+// send has a message pass the outgoing filters of all extensions but the one that says it, "" for the person, and sends it.
 func (c *Chat) send(ctx context.Context, from string, m hook.Outgoing) (Result, error) {
-	m.Auto = from != ""
 	result, failed := c.filter(ctx, from, hook.Item{Stage: hook.StageOutgoing, Round: m.Round, Out: m})
 	if result.Dropped {
 		return result, failed
@@ -169,11 +170,8 @@ func (c *Chat) send(ctx context.Context, from string, m hook.Outgoing) (Result, 
 	sent := r.add(hook.Message{
 		ID: c.nextID(), From: c.me(r), Text: result.Text, Form: m.Form, Auto: m.Auto, Written: c.now, Live: true,
 	})
-	if from != "" {
-		c.sent = append(c.sent, sent)
-	}
 	c.mu.Unlock()
-	result.ID = sent.ID
+	result.ID, result.sent = sent.ID, sent
 	c.happen(ctx, hook.SentEvent{Message: sent, State: hook.Sent}, from)
 	return result, failed
 }

@@ -68,18 +68,31 @@ func (h *host) Send(ctx context.Context, from string, m hook.Outgoing) (hook.Mes
 	if err := m.Check(); err != nil {
 		return "", err
 	}
-	if err := h.c.named(from, hook.CanSend, m.Round, func(*round) error { return nil }); err != nil {
+	err := h.c.named(from, hook.CanSend, m.Round, func(*round) error {
+		if m.Person {
+			return h.c.check(from, hook.CanSpeak)
+		}
+		return nil
+	})
+	if err != nil {
 		return "", err
 	}
 	depth, _ := ctx.Value(depthKey{}).(int)
 	if depth >= hook.MaxDepth {
 		return "", hook.Errorf(hook.CodeLoop, "messages of extensions set each other off")
 	}
-	m.Form = cmp.Or(m.Form, hook.FormPlain)
-	result, _ := h.c.send(context.WithValue(ctx, depthKey{}, depth+1), from, m)
+	m.Form, m.Auto, m.Person = cmp.Or(m.Form, hook.FormPlain), !m.Person, false
+	speaker := from
+	if !m.Auto {
+		speaker = "" // the person
+	}
+	result, _ := h.c.send(context.WithValue(ctx, depthKey{}, depth+1), speaker, m)
 	if result.Dropped {
 		return "", &hook.Error{Code: hook.CodeDropped, Text: "the message was not sent: " + result.Reason}
 	}
+	h.c.mu.Lock()
+	defer h.c.mu.Unlock()
+	h.c.sent = append(h.c.sent, result.sent)
 	return result.ID, nil
 }
 
@@ -141,12 +154,13 @@ func (h *host) History(_ context.Context, from string, q hook.Query) (all []hook
 	}
 	err = h.c.named(from, hook.CanHistory, q.Round, func(r *round) error {
 		for _, m := range r.history {
-			if (q.After == "" || m.Cursor > q.After) && (q.Before == "" || m.Cursor < q.Before) {
+			if m.Cursor > q.After && (q.Before == "" || m.Cursor < q.Before) &&
+				!m.Written.Before(q.Since) && (q.Until.IsZero() || m.Written.Before(q.Until)) {
 				m.Live, m.Received = false, time.Time{}
 				all = append(all, m)
 			}
 		}
-		if n := len(all) - q.Limit; n > 0 && q.After == "" {
+		if n := len(all) - q.Limit; n > 0 && q.After == "" && q.Since.IsZero() {
 			all = all[n:]
 		} else if n > 0 {
 			all = all[:q.Limit]
@@ -156,41 +170,38 @@ func (h *host) History(_ context.Context, from string, q hook.Query) (all []hook
 	return all, err
 }
 
-func (h *host) SetNick(_ context.Context, from, name, handle string) error {
+func (h *host) SetNick(ctx context.Context, from, name, handle string) error {
 	return h.c.named(from, hook.CanManage, name, func(r *round) error {
-		r.Handle = handle
-		r.members[0].Handle = handle
+		h.c.rename(context.WithoutCancel(ctx), r, 0, handle)
 		return nil
 	})
 }
 
 func (h *host) SetTopic(ctx context.Context, from, name, topic string) error {
 	return h.c.named(from, hook.CanManage, name, func(r *round) error {
-		r.Topic = topic
-		h.c.happened = append(h.c.happened, happening{
-			ctx: context.WithoutCancel(ctx), except: from,
-			event: hook.TopicEvent{Round: r.Name, Tag: r.Tag, Topic: topic, By: h.c.me(r), Live: true},
-		})
+		h.c.retitle(context.WithoutCancel(ctx), r, h.c.me(r), topic)
 		return nil
 	})
 }
 
 // Join takes any invite that names a round: "opentalk:NAME".
-func (h *host) Join(_ context.Context, from, invite string) (joined hook.Round, err error) {
+func (h *host) Join(ctx context.Context, from, invite string) (joined hook.Round, err error) {
 	name, ok := strings.CutPrefix(invite, "opentalk:")
 	if !ok || name == "" {
 		return joined, hook.Errorf(hook.CodeInvalid, "%q is no invite", invite)
 	}
 	err = h.c.in(from, hook.CanManage, "", func(*round) error {
 		joined = h.c.enter(name).info(h.c.current)
+		h.c.note(context.WithoutCancel(ctx), hook.RoundEvent{Round: joined, Change: hook.Joined})
 		return nil
 	})
 	return joined, err
 }
 
-func (h *host) Leave(_ context.Context, from, name string) error {
+func (h *host) Leave(ctx context.Context, from, name string) error {
 	return h.c.named(from, hook.CanManage, name, func(r *round) error {
 		h.c.rounds = slices.DeleteFunc(h.c.rounds, func(o *round) bool { return o == r })
+		h.c.note(context.WithoutCancel(ctx), hook.RoundEvent{Round: r.info(h.c.current), Change: hook.Left})
 		return nil
 	})
 }

@@ -1756,6 +1756,7 @@ type Outgoing struct {
 	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
 	Form          string                 `protobuf:"bytes,3,opt,name=form,proto3" json:"form,omitempty"` // empty is "plain"
 	Auto          bool                   `protobuf:"varint,4,opt,name=auto,proto3" json:"auto,omitempty"`
+	Person        bool                   `protobuf:"varint,5,opt,name=person,proto3" json:"person,omitempty"` // in Send: somebody has typed it elsewhere
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1814,6 +1815,13 @@ func (x *Outgoing) GetForm() string {
 func (x *Outgoing) GetAuto() bool {
 	if x != nil {
 		return x.Auto
+	}
+	return false
+}
+
+func (x *Outgoing) GetPerson() bool {
+	if x != nil {
+		return x.Person
 	}
 	return false
 }
@@ -3481,9 +3489,11 @@ type HistoryRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	From          *From                  `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
 	Round         string                 `protobuf:"bytes,2,opt,name=round,proto3" json:"round,omitempty"`
-	Before        string                 `protobuf:"bytes,3,opt,name=before,proto3" json:"before,omitempty"` // a cursor; only one of the two
+	Before        string                 `protobuf:"bytes,3,opt,name=before,proto3" json:"before,omitempty"` // a cursor; only one of before, after, until_ms and since_ms
 	After         string                 `protobuf:"bytes,4,opt,name=after,proto3" json:"after,omitempty"`
 	Limit         int32                  `protobuf:"varint,5,opt,name=limit,proto3" json:"limit,omitempty"`
+	UntilMs       int64                  `protobuf:"varint,6,opt,name=until_ms,json=untilMs,proto3" json:"until_ms,omitempty"`
+	SinceMs       int64                  `protobuf:"varint,7,opt,name=since_ms,json=sinceMs,proto3" json:"since_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3549,6 +3559,20 @@ func (x *HistoryRequest) GetAfter() string {
 func (x *HistoryRequest) GetLimit() int32 {
 	if x != nil {
 		return x.Limit
+	}
+	return 0
+}
+
+func (x *HistoryRequest) GetUntilMs() int64 {
+	if x != nil {
+		return x.UntilMs
+	}
+	return 0
+}
+
+func (x *HistoryRequest) GetSinceMs() int64 {
+	if x != nil {
+		return x.SinceMs
 	}
 	return 0
 }
@@ -4697,12 +4721,13 @@ const file_opentalk_proto_rawDesc = "" +
 	" \x01(\bR\x04live\x12\x12\n" +
 	"\x04late\x18\v \x01(\bR\x04late\x12\x18\n" +
 	"\amention\x18\f \x01(\bR\amention\x12\x16\n" +
-	"\x06cursor\x18\r \x01(\tR\x06cursor\"\\\n" +
+	"\x06cursor\x18\r \x01(\tR\x06cursor\"t\n" +
 	"\bOutgoing\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\tR\x05round\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x12\n" +
 	"\x04form\x18\x03 \x01(\tR\x04form\x12\x12\n" +
-	"\x04auto\x18\x04 \x01(\bR\x04auto\"\xb1\x01\n" +
+	"\x04auto\x18\x04 \x01(\bR\x04auto\x12\x16\n" +
+	"\x06person\x18\x05 \x01(\bR\x06person\"\xb1\x01\n" +
 	"\x06Member\x12+\n" +
 	"\x06person\x18\x01 \x01(\v2\x13.opentalk.v1.PersonR\x06person\x12\x16\n" +
 	"\x06online\x18\x02 \x01(\bR\x06online\x12\x12\n" +
@@ -4802,13 +4827,15 @@ const file_opentalk_proto_rawDesc = "" +
 	"\x04from\x18\x01 \x01(\v2\x11.opentalk.v1.FromR\x04from\x12\x14\n" +
 	"\x05round\x18\x02 \x01(\tR\x05round\"=\n" +
 	"\fMembersReply\x12-\n" +
-	"\amembers\x18\x01 \x03(\v2\x13.opentalk.v1.MemberR\amembers\"\x91\x01\n" +
+	"\amembers\x18\x01 \x03(\v2\x13.opentalk.v1.MemberR\amembers\"\xc7\x01\n" +
 	"\x0eHistoryRequest\x12%\n" +
 	"\x04from\x18\x01 \x01(\v2\x11.opentalk.v1.FromR\x04from\x12\x14\n" +
 	"\x05round\x18\x02 \x01(\tR\x05round\x12\x16\n" +
 	"\x06before\x18\x03 \x01(\tR\x06before\x12\x14\n" +
 	"\x05after\x18\x04 \x01(\tR\x05after\x12\x14\n" +
-	"\x05limit\x18\x05 \x01(\x05R\x05limit\"@\n" +
+	"\x05limit\x18\x05 \x01(\x05R\x05limit\x12\x19\n" +
+	"\buntil_ms\x18\x06 \x01(\x03R\auntilMs\x12\x19\n" +
+	"\bsince_ms\x18\a \x01(\x03R\asinceMs\"@\n" +
 	"\fHistoryReply\x120\n" +
 	"\bmessages\x18\x01 \x03(\v2\x14.opentalk.v1.MessageR\bmessages\"e\n" +
 	"\x0eSetNickRequest\x12%\n" +
