@@ -169,7 +169,7 @@ func (x *extensions) senders() {
 
 // What follows is [plugins.Chat].
 
-// Send says something for an extension.
+// Send says something for an extension, or for a person who types at one.
 func (x *extensions) Send(ctx context.Context, m hook.Outgoing, took func(hook.MessageID)) error {
 	r, err := x.round(ctx, m.Round)
 	if err != nil {
@@ -177,7 +177,7 @@ func (x *extensions) Send(ctx context.Context, m hook.Outgoing, took func(hook.M
 	}
 	x.sending.RLock()
 	defer x.sending.RUnlock()
-	id, err := x.shell.engine.Send(r.Tag, m.Text, hookForm(m.Form), true)
+	id, err := x.shell.engine.Send(r.Tag, m.Text, hookForm(m.Form), m.Auto)
 	if err == nil {
 		took(hook.MessageID(messageID(id)))
 	}
@@ -268,17 +268,14 @@ func (x *extensions) History(ctx context.Context, q hook.Query) ([]hook.Message,
 }
 
 func (x *extensions) read(ctx context.Context, tag engine.Tag, q hook.Query) (all []engine.Message, err error) {
-	if q.After == "" {
-		before, err := positionOf(q.Before)
-		if q.Before == "" {
-			before, err = engine.Position{}, nil
-		}
+	if q.After == "" && q.Since.IsZero() {
+		before, err := placeOf(q.Before, q.Until)
 		if err != nil {
 			return nil, err
 		}
 		return x.shell.engine.History(tag, before, q.Limit)
 	}
-	after, err := positionOf(q.After)
+	after, err := placeOf(q.After, q.Since)
 	if err != nil {
 		return nil, err
 	}
@@ -295,6 +292,17 @@ func (x *extensions) read(ctx context.Context, tag engine.Tag, q hook.Query) (al
 		}
 	}
 	return all, nil
+}
+
+// placeOf is the position that a cursor or, without one, a moment names; the zero one for neither.
+func placeOf(c hook.Cursor, at time.Time) (engine.Position, error) {
+	switch {
+	case c != "":
+		return positionOf(c)
+	case !at.IsZero():
+		return engine.PositionAt(at), nil
+	}
+	return engine.Position{}, nil
 }
 
 // SetNick changes the own name in a round.
