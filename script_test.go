@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -16,11 +17,13 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"opentalk/engine/identity"
 	"opentalk/engine/identity/identitytest"
+	"opentalk/engine/skiptest"
 )
 
 // TestMain makes the test binary the program, too, so that nothing has to be built to run it as its users do.
@@ -46,9 +49,12 @@ func TestMain(m *testing.M) {
 //	socks NAME USER PASS  a SOCKS5 proxy at $NAME that knows one host, friend.example, which is this machine
 //	seal NAME PASSPHRASE  seal the secrets of a home
 //	fill FILE N CHAR      a file of one line of N bytes
+//	plugin NAME EXAMPLE…  lay out examples as plugins of a home
+//	await FILE REGEXP     wait for a file to hold this
 //	damage FILE           noise over a page of it, chosen at random
 //
-// The condition [namespaces] holds where a process can be put into a network of its own.
+// The condition [namespaces] holds where a process can be put into a network of its own, [node] where Node and the libraries of
+// the example in JavaScript are.
 func TestConversations(t *testing.T) {
 	testscript.Run(t, conversations("testdata/script"))
 }
@@ -58,13 +64,19 @@ func conversations(dir string) testscript.Params {
 		Dir: dir,
 		Setup: func(env *testscript.Env) error {
 			env.Values["cast"] = &cast{peers: map[string]*process{}}
+			examples, err := filepath.Abs("examples")
+			if err != nil {
+				return err
+			}
+			env.Setenv("EXAMPLES", examples)
 			env.Defer(func() { env.Values["cast"].(*cast).end() })
 			return nil
 		},
-		Condition: func(cond string) (bool, error) { return cond == "namespaces" && hasNamespaces(), nil },
+		Condition: condition,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"home": home, "peer": peer, "say": say, "expect": expect, "leave": leave, "crash": crash, "stranger": stranger,
 			"fill": fill, "term": term, "socks": socks, "seal": sealHome, "oddmember": oddMember, "damage": damage,
+			"plugin": layOut, "await": awaitText,
 		},
 	}
 }
@@ -289,4 +301,60 @@ func stranger(ts *testscript.TestScript, neg bool, args []string) {
 			}
 		}
 	}()
+}
+
+// layOut puts examples where a person would.
+func layOut(ts *testscript.TestScript, neg bool, args []string) {
+	for _, name := range args[1:] {
+		from, to := filepath.Join(ts.Getenv("EXAMPLES"), name), filepath.Join(ts.MkAbs(args[0]), "plugins", name)
+		ts.Check(os.MkdirAll(to, 0o700))
+		if _, err := os.Stat(filepath.Join(from, "main.go")); err == nil {
+			out, err := exec.Command("go", "build", "-o", filepath.Join(to, name), from).CombinedOutput()
+			if err != nil {
+				ts.Fatalf("go build: %v\n%s", err, out)
+			}
+			text, err := os.ReadFile(filepath.Join(from, "plugin.toml"))
+			ts.Check(err)
+			ts.Check(os.WriteFile(filepath.Join(to, "plugin.toml"), text, 0o600))
+			continue
+		}
+		ts.Check(os.CopyFS(to, os.DirFS(from)))
+		proto, err := os.ReadFile(filepath.Join(from, "..", "..", "plugins", "wire", "opentalk.proto"))
+		ts.Check(err)
+		ts.Check(os.WriteFile(filepath.Join(to, "opentalk.proto"), proto, 0o600))
+		ts.Check(os.Chmod(filepath.Join(to, "plugin.js"), 0o700))
+	}
+}
+
+// awaitText waits for what another process writes.
+func awaitText(ts *testscript.TestScript, neg bool, args []string) {
+	re, err := regexp.Compile(args[1])
+	ts.Check(err)
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		text, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil && re.Match(text) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("%s holds %q, %v", args[0], text, err)
+		}
+	}
+}
+
+// condition is what a conversation may ask of the machine. Where nothing may be left out, what is missing is an error.
+func condition(cond string) (bool, error) {
+	switch cond {
+	case "namespaces":
+		return hasNamespaces(), nil
+	case "node":
+		_, err := exec.LookPath("node")
+		if err == nil {
+			_, err = os.Stat("examples/seen-node/node_modules")
+		}
+		if err != nil && os.Getenv(skiptest.Variable) != "" {
+			return false, err
+		}
+		return err == nil, nil
+	}
+	return false, fmt.Errorf("unknown condition %q", cond)
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -81,7 +82,7 @@ func (r *round) begin(genesis *chain.Block) error {
 		r.followFrom(genesis.Author)
 	}
 	r.name = r.c.uniqueName(body.Name)
-	r.people.add(ch.Line(genesis.Author).Credential, string(body.PubKey.Handle), genesis)
+	r.enlist(ch.Line(genesis.Author).Credential, string(body.PubKey.Handle), genesis)
 	return nil
 }
 
@@ -237,10 +238,13 @@ func (r *round) restoreChain() error {
 	}
 	for _, l := range lines {
 		if l.First != r.genesis {
-			r.people.add(r.chain.Line(l.First.Author).Credential, r.handleIn(l.First), l.First)
+			r.enlist(r.chain.Line(l.First.Author).Credential, r.handleIn(l.First), l.First)
 		}
 	}
 	if err := r.restoreChanges(ends); err != nil {
+		return err
+	}
+	if err := r.changeDue(r.ripe(entries)); err != nil {
 		return err
 	}
 	n, err := r.c.store.Count(r.tag)
@@ -249,7 +253,8 @@ func (r *round) restoreChain() error {
 }
 
 // introduceSelf admits this device's first block, which needs no history and asks nobody. It is signed once and kept with
-// the secrets before anything else, so that not even a home that has lost its store signs another.
+// the secrets before anything else, so that not even a home that has lost its store signs another. Where others have one of
+// which nothing is left here, as when the store is lost after leaving, this device would write two histories: it retires.
 func (r *round) introduceSelf() error {
 	if r.genesis.Author == r.c.self.Key.Device() {
 		r.c.settled(func() { r.introduced() })
@@ -259,6 +264,9 @@ func (r *round) introduceSelf() error {
 	secret := r.c.keys.Round(r.tag)
 	if len(secret.First) == 0 {
 		first, back, err := r.former()
+		if err == nil && len(first) == 0 && slices.ContainsFunc(r.peers, func(p *peer) bool { return p.stored }) {
+			return r.c.retire(fmt.Sprintf("the members of %q know this device from a time of which this home has nothing left", r.name))
+		}
 		if err == nil && len(first) == 0 {
 			first, err = r.signFirst(r.c.self.Key, r.c.self.Credential)
 		}
@@ -281,7 +289,7 @@ func (r *round) introduceSelf() error {
 	if missing, err := r.chain.Check(b); err != nil || len(missing) > 0 {
 		return fmt.Errorf("own first block does not hold: %w", err)
 	}
-	r.people.add(r.c.self.Credential, r.handleIn(b), b)
+	r.enlist(r.c.self.Credential, r.handleIn(b), b)
 	r.followFrom(b.Author)
 	return r.add(b, nil, func(err error) {
 		if err == nil {

@@ -13,9 +13,10 @@ import (
 
 // What blocks change besides adding to what is said: names, the topic, and who has left. CHAIN 3.4–3.6.
 //
-// The last in canonical order counts, in whatever order they come. What counts is kept in settings of the store, written
-// together with the block, so that a start need not read the chain. Whether a device has left is kept nowhere: it has if the
-// newest block of its line is a leave.
+// The last in canonical order counts, in whatever order they come; but what is held only while there is nothing else, or a
+// name that was given while a clock was wrong would stay for years. What counts is kept in settings of the store, written
+// together with the block, so that a start need not read the chain. Whether a device has left is kept nowhere: that is in the
+// newest block of its line, or of another of its person's.
 
 // change is what counts of one kind, and where in the order it stands.
 type change struct {
@@ -26,7 +27,7 @@ type change struct {
 	Text string
 }
 
-func (c change) position() chain.Position { return chain.Position{T: c.T, ID: c.ID} }
+func (c change) place() chain.Place { return chain.Place{T: c.T, ID: c.ID, Author: c.By} }
 
 const topicSetting = "topic"
 
@@ -39,32 +40,68 @@ func (r *round) change(b *chain.Block, live bool) func(store.Tx) error {
 	if line == nil {
 		return nil // its first
 	}
+	f := line.Credential.Fingerprint()
 	if b.Position().Compare(line.Newest.Position()) > 0 {
-		r.setGone(line.Credential.Fingerprint(), b.Author, b.Kind == chain.KindLeave, live)
-	}
-	if b.Kind != chain.KindProfile && b.Kind != chain.KindTopic {
-		return nil
-	}
-	plain, err := r.open(b)
-	if err != nil {
-		return nil // as good a block as any, which says nothing
+		r.setGone(f, b, live)
 	}
 	said := change{T: b.T, ID: b.ID(), By: b.Author}
-	if b.Kind == chain.KindTopic {
-		if said.Text, err = chain.ParseTopic(plain); err == nil && r.setTopic(said, live) {
+	switch b.Kind {
+	case chain.KindTopic:
+		if r.reads(b, chain.ParseTopic, &said.Text) && r.setTopic(said, live) {
 			return r.keepChange(topicSetting, said)
 		}
-		return nil
-	}
-	f := line.Credential.Fingerprint()
-	if said.Text, err = chain.ParseHandle(plain); err == nil && r.setHandle(f, said, live) {
-		return r.keepChange(handleSetting(f), said)
+	case chain.KindProfile:
+		if r.reads(b, chain.ParseHandle, &said.Text) && r.setHandle(f, said, live) {
+			return r.keepChange(handleSetting(f), said)
+		}
+	case chain.KindPubKey: // it was held
+		if said.Text = r.handleIn(b); r.setHandle(f, said, live) {
+			return r.keepChange(handleSetting(f), said)
+		}
 	}
 	return nil
 }
 
+// reads reads a sealed text; one that cannot be read says nothing, and its block is as good as any.
+func (r *round) reads(b *chain.Block, parse func([]byte) (string, error), text *string) bool {
+	plain, err := r.open(b)
+	if err == nil {
+		*text, err = parse(plain)
+	}
+	return err == nil
+}
+
+// changeDue takes in what blocks change whose time has come.
+func (r *round) changeDue(due []chain.Place) error {
+	for _, at := range due {
+		e, _, err := r.entry(at.ID)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains([]chain.Kind{chain.KindPubKey, chain.KindProfile, chain.KindTopic}, chain.Kind(e.Kind)) {
+			continue
+		}
+		b, err := r.block(at.ID)
+		if err != nil {
+			return err
+		}
+		if write := r.change(b, false); write != nil {
+			r.c.write(write, nil)
+		}
+	}
+	return nil
+}
+
+// outranks reports whether what was said at a counts, and not what was said at b.
+func (r *round) outranks(a, b chain.Place) bool {
+	if ahead := r.ahead(a); b != (chain.Place{}) && ahead != r.ahead(b) {
+		return !ahead
+	}
+	return a.Position().Compare(b.Position()) > 0
+}
+
 func (r *round) setTopic(c change, live bool) bool {
-	if c.position().Compare(r.topic.position()) <= 0 {
+	if !r.outranks(c.place(), r.topic.place()) {
 		return false
 	}
 	was := r.topic.Text
@@ -77,36 +114,54 @@ func (r *round) setTopic(c change, live bool) bool {
 
 func (r *round) setHandle(f Fingerprint, c change, live bool) bool {
 	p := r.people[f]
-	if p == nil || c.position().Compare(p.at) <= 0 {
+	if p == nil || !r.outranks(c.place(), p.at) {
 		return false
 	}
 	was := r.people.name(f, r.trusts)
 	same := p.handle == c.Text
-	p.call(c.Text, c.position())
+	p.call(c.Text, c.place())
 	if !same {
 		r.c.tell(MemberEvent{Round: r.tag, Person: r.person(f, c.By), Change: Renamed, Was: was, Live: live})
 	}
 	return true
 }
 
-// setGone notes whether a device has said goodbye. A person has left when all their devices have, and any later block means
-// that they are back. Oneself never is gone: whoever has left a round does not have it.
-func (r *round) setGone(f Fingerprint, d Device, gone, live bool) {
+// setGone notes the newest block of a line, which may be a goodbye. A person has left when all their devices have, and any
+// later block means that they are back. Oneself never is gone: whoever has left a round does not have it.
+func (r *round) setGone(f Fingerprint, b *chain.Block, live bool) {
 	p := r.people[f]
-	if p == nil || gone == slices.Contains(p.gone, d) || f == r.c.self.Credential.Fingerprint() {
+	if p == nil || f == r.c.self.Credential.Fingerprint() {
 		return
 	}
-	before, who := p.left(), Joined
-	if gone {
-		p.gone, who = append(p.gone, d), Left
-	} else {
-		p.gone = slices.DeleteFunc(p.gone, func(o Device) bool { return o == d })
-	}
+	before := p.left()
+	p.said(b.Author, b.Seq, r.goodbye(b))
 	if p.left() == before {
 		return
 	}
-	r.recount(f, p.left())
-	r.c.tell(MemberEvent{Round: r.tag, Person: r.person(f, d), Change: who, Live: live})
+	who := Joined
+	if !before {
+		who = Left
+	}
+	r.recount(f, !before)
+	r.c.tell(MemberEvent{Round: r.tag, Person: r.person(f, b.Author), Change: who, Live: live})
+}
+
+// goodbye is what a leave block speaks for: its own line, and those of the devices that its author was before, each up to a
+// seq. It is nil for any other block.
+func (r *round) goodbye(b *chain.Block) map[Device]uint64 {
+	if b.Kind != chain.KindLeave {
+		return nil
+	}
+	upTo := map[Device]uint64{}
+	if plain, err := r.open(b); err == nil {
+		if ends, err := chain.ParseLeave(plain); err == nil {
+			for _, end := range ends {
+				upTo[end.Device] = end.Seq
+			}
+		}
+	}
+	upTo[b.Author] = b.Seq
+	return upTo
 }
 
 // isGone reports whether a device has said goodbye, and so need not be dialled.
@@ -119,7 +174,7 @@ func (r *round) isGone(d Device) bool {
 		return false
 	}
 	p := r.people[line.Credential.Fingerprint()]
-	return p != nil && slices.Contains(p.gone, d)
+	return p != nil && p.gone(d)
 }
 
 // recount keeps "held by n of m" true when somebody who holds own blocks leaves or comes back.
@@ -179,17 +234,24 @@ func (r *round) restoreChanges(ends []store.Entry) error {
 		if err != nil {
 			return err
 		}
-		if ok && c.position().Compare(p.at) > 0 {
-			p.call(c.Text, c.position())
+		if ok && r.outranks(c.place(), p.at) {
+			p.call(c.Text, c.place())
 		}
 	}
 	for _, end := range ends {
-		if end.Kind != uint8(chain.KindLeave) {
+		f := r.chain.Line(end.Author).Credential.Fingerprint()
+		if f == own {
 			continue
 		}
-		if f := r.chain.Line(end.Author).Credential.Fingerprint(); f != own {
-			r.people[f].gone = append(r.people[f].gone, end.Author)
+		var upTo map[Device]uint64
+		if end.Kind == uint8(chain.KindLeave) {
+			b, err := r.block(end.ID)
+			if err != nil {
+				return err
+			}
+			upTo = r.goodbye(b)
 		}
+		r.people[f].said(end.Author, end.Seq, upTo)
 	}
 	return nil
 }

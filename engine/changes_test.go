@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"opentalk/engine/store"
+	"opentalk/engine/store/storetest"
 )
 
 // on runs f on the round of a node.
@@ -196,6 +198,31 @@ func TestLeaveSurvivesACrash(t *testing.T) {
 	if len(s.nodes[1].keys.Rounds) != 0 || len(s.nodes[1].core.rounds) != 0 {
 		t.Error("the round is back")
 	}
+}
+
+// TestBackWithoutAMark: who has left, and whose store was lost since, comes back as another device: of the first block that it
+// signed as this one nothing is left.
+func TestBackWithoutAMark(t *testing.T) {
+	s := three(t, 23)
+	inv := Invite{Addresses: []string{s.nodes[2].address()}, id: s.nodes[0].core.rounds[s.tag].id}
+	nd := s.nodes[1]
+	old := nd.device()
+	s.say(nd, "goodbye")
+	s.settle(time.Second)
+	s.leave(1)
+	s.crash(nd)
+	nd.store = storetest.New()
+	s.start(nd)
+	joined := errors.New("nothing came of it")
+	s.step(nd, call(func(c *core) { c.joinRound(inv, func(_ Round, err error) { joined = err }) }))
+	s.settle(time.Minute)
+	if joined != nil || nd.device() == old || s.noticed(1, "know this device from a time") != 1 {
+		t.Errorf("coming back: %v, the same device: %v, %q", joined, nd.device() == old, nd.notices)
+	}
+	s.say(nd, "back again")
+	s.heal()
+	s.agree()
+	s.wantState("p0, p1, p2: ")
 }
 
 // TestHeldByThoseWhoStay: who has left is counted neither among the members nor among those who hold a message.

@@ -247,6 +247,59 @@ func TestHeldAcrossAStart(t *testing.T) {
 	s.agree()
 }
 
+// TestT29NamedInTheFuture: a name and a topic that were given while a clock was hours ahead count for nothing where there are
+// others, and what is said with a right clock counts at once, with whom they counted, too. When their time comes they are like
+// any, after a start too, though nobody said anything since; and the next to be said counts again.
+func TestT29NamedInTheFuture(t *testing.T) {
+	for _, test := range []struct{ restarted, said bool }{{false, false}, {false, true}, {true, false}, {true, true}} {
+		t.Run(fmt.Sprintf("restarted %v, said %v", test.restarted, test.said), func(t *testing.T) {
+			s := together(t, 17, 3)
+			nd := s.nodes[1]
+			s.cut(nd, s.nodes[2]) // one alone does not correct it
+			say := func(n int, name, topic string) {
+				t.Helper()
+				s.on(n, func(r *round) {
+					r.rename(name, func(State, error) {})
+					r.retitle(topic, func(State, error) {})
+				})
+				s.settle(time.Minute)
+			}
+			say(0, "p0", "yesterday's")
+			s.restart(nd, 3*time.Hour)
+			s.settle(10 * time.Minute)
+			say(1, "futurist", "tomorrow's")
+			for _, n := range []int{0, 2} {
+				if got := s.known(n); got != "p0, p1, p2: yesterday's" {
+					t.Errorf("node %d knows %q", n, got)
+				}
+			}
+			clear(s.wall)
+			s.restart(nd, 0)
+			s.settle(10 * time.Minute)
+			if test.said {
+				say(1, "robert", "today's")
+				s.wantState("p0, robert, p2: today's")
+			}
+			for _, nd := range s.nodes {
+				if test.restarted {
+					s.crash(nd)
+				}
+			}
+			s.settle(4 * time.Hour)
+			s.now = s.now.Add(4 * time.Hour)
+			s.heal()
+			for _, n := range []int{0, 2} { // who said it may go by what they said since
+				if got := s.known(n); got != "p0, futurist, p2: tomorrow's" {
+					t.Errorf("node %d knows %q", n, got)
+				}
+			}
+			say(1, "bob", "the last")
+			s.wantState("p0, bob, p2: the last")
+			s.agree()
+		})
+	}
+}
+
 // TestT29MendedAlone: a member whose clock is ten years off, and whom too few could tell the time, writes and is heard: nobody is
 // dragged along, all have the same, and nothing waits for anything, neither then nor once the clock is right.
 func TestT29MendedAlone(t *testing.T) {

@@ -18,7 +18,7 @@ var joinsFlag = flag.Int("joins", 250, "how many join in TestT18ManyJoins, at mo
 func (s *sim) arrive(nd *node, key *identity.DeviceKey, cred *identity.Credential) linkID {
 	s.links++
 	id, r := s.links, nd.core.rounds[s.tag]
-	s.step(nd, linkUp{link: id, tag: s.tag, cred: cred, address: "192.0.2.1:1"})
+	s.step(nd, linkUp{link: id, tag: s.tag, self: nd.device(), cred: cred, address: "192.0.2.1:1"})
 	if nd.core.peers[id] == nil {
 		return 0
 	}

@@ -55,7 +55,11 @@ func (r *round) sayGoodbye(done func(told bool)) {
 		return
 	}
 	r.farewell = &farewell{done: done}
-	d := &draft{kind: chain.KindLeave, plain: []byte{}, stored: true}
+	plain, err := chain.EncodeLeave(r.otherEnds())
+	if err != nil {
+		panic(err) // plain values
+	}
+	d := &draft{kind: chain.KindLeave, plain: plain, stored: true}
 	r.c.draw(d.ID[:])
 	d.done = []func(error){func(err error) {
 		if err == nil {
@@ -63,6 +67,17 @@ func (r *round) sayGoodbye(done func(told bool)) {
 		}
 	}}
 	r.drafts = append(r.drafts, d)
+}
+
+// otherEnds are the ends of the lines of this person's other devices, which are those that this one was before it retired: a
+// goodbye speaks for them, too.
+func (r *round) otherEnds() (ends []chain.LineEnd) {
+	for _, d := range r.people[r.c.self.Credential.Fingerprint()].devices {
+		if d != r.c.self.Key.Device() {
+			ends = append(ends, chain.LineEnd{Device: d, Seq: r.chain.Line(d).Newest.Seq})
+		}
+	}
+	return ends[max(0, len(ends)-chain.MaxLeave):]
 }
 
 // goodbyeHeld is called when a member holds this device's line up to seq.

@@ -18,6 +18,8 @@ import (
 type liar struct {
 	s    *sim
 	keys *identity.Keyring
+
+	most, mostBytes int // of its blocks that were set aside at once
 }
 
 // sign writes the block after prev, citing parents too.
@@ -56,6 +58,11 @@ func (l *liar) flood(n int, blocks iter.Seq[*chain.Block]) (end func()) {
 	l.s.step(nd, received{link: id, msg: link.Ready{HavePubKey: true, HaveGenesis: true, Clock: nd.core.plain()}})
 	for b := range blocks {
 		l.s.step(nd, received{link: id, msg: link.Blocks{Blocks: [][]byte{b.Bytes()}, Last: true}, blocks: []*chain.Block{b}})
+		o := l.s.round(n).orphans
+		l.most = max(l.most, len(o.waiting))
+		if held := o.held[id]; held != nil {
+			l.mostBytes = max(l.mostBytes, held.size)
+		}
 	}
 	if nd.core.peers[id] == nil {
 		l.s.t.Errorf("node %d drops the liar", n)

@@ -97,12 +97,14 @@ func (r *round) release() {
 		return
 	}
 	for due := r.c.millis() + chain.MaxAhead; r.holding <= due; {
-		_, spent := r.chain.Release(min(due, r.shed-1) - chain.MaxAhead) // in order: what was shed comes back first
-		if r.shed <= due {
-			if err := r.recallDue(); err != nil {
-				r.c.tell(ErrorEvent{Round: r.tag, Err: err})
-				return
-			}
+		released, spent := r.chain.Release(min(due, r.shed-1) - chain.MaxAhead) // in order: what was shed comes back first
+		err := r.changeDue(released)
+		if err == nil && r.shed <= due {
+			err = r.recallDue()
+		}
+		if err != nil {
+			r.c.tell(ErrorEvent{Round: r.tag, Err: err})
+			return
 		}
 		held := r.chain.Held()
 		if r.heldCount, r.holding = len(held), r.shed; len(held) > 0 {
@@ -140,6 +142,16 @@ func (r *round) block(id chain.ID) (*chain.Block, error) {
 		}
 	}
 	return nil, fmt.Errorf("%w: block %s cannot be read", ErrStoreDamaged, id.Short())
+}
+
+// ripe are the places of what the store calls heads and is not held: some may have been when the store was last written.
+func (r *round) ripe(entries []store.Entry) (places []chain.Place) {
+	for _, e := range entries {
+		if at := placeOf(e); !r.ahead(at) {
+			places = append(places, at)
+		}
+	}
+	return places
 }
 
 // sortHeads tells apart what the store calls heads: those that are, and the blocks to be held again. What was held when the

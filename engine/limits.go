@@ -19,6 +19,8 @@ const (
 	joinTime = 30 * time.Second
 	// dialTime bounds opening a socket; the handshake has its own limit.
 	dialTime = 10 * time.Second
+	// crossTime is within what of each other two dials are made that cross.
+	crossTime = 3 * time.Second
 	// pingEvery is how often an idle link is asked whether it lives, deadAfter when it is given up.
 	pingEvery = 30 * time.Second
 	deadAfter = 90 * time.Second

@@ -62,6 +62,12 @@ func (p *peer) device() Device           { return p.cred.Device() }
 func (p *peer) fingerprint() Fingerprint { return p.cred.Fingerprint() }
 func (p *peer) person() Person           { return p.round.person(p.fingerprint(), p.device()) }
 
+// wrote reports whether a line is by a device of the peer's person, who follows those of devices that have retired, too.
+func (p *peer) wrote(d Device) bool {
+	line := p.round.chain.Line(d)
+	return line != nil && line.Credential.Fingerprint() == p.fingerprint()
+}
+
 // online reports whether both sides have stored each other's first block: from then on everything is shared.
 func (p *peer) online() bool { return p.theirs && p.stored }
 
@@ -136,7 +142,8 @@ func (c *core) hasPlace(dialled bool) bool {
 
 // mayKeep settles two links to one device. Of one dialled from either side, the one that the bytewise smaller device
 // dialled stays. Of two dialled from the same side, that side keeps the first; the other side leaves it to them, since the
-// first may be dead without either of the two knowing it here.
+// first may be dead without either of the two knowing it here. So it is when the other side dials past a link that it should
+// know: its end may be dead, or its home runs twice, and who is refused then would never find out.
 func (r *round) mayKeep(p *peer) bool {
 	self, other := r.c.self.Key.Device(), p.device()
 	for _, old := range r.peers {
@@ -146,7 +153,7 @@ func (r *round) mayKeep(p *peer) bool {
 		switch {
 		case old.dialled == p.dialled && p.dialled:
 			return false
-		case old.dialled == p.dialled:
+		case old.dialled == p.dialled, old.dialled && r.c.now.Sub(old.since) >= crossTime:
 			continue
 		case old.dialled == (bytes.Compare(self[:], other[:]) < 0):
 			return false

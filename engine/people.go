@@ -16,34 +16,55 @@ type people map[Fingerprint]*person
 
 type person struct {
 	handle  string
-	folded  string         // the handle as names are compared
-	at      chain.Position // of the block that gave the handle
+	folded  string      // the handle as names are compared
+	at      chain.Place // of the block that gave the handle
 	devices []Device
-	gone    []Device // those that have said goodbye
+	ends    map[Device]uint64            // the newest seq of each line
+	leaves  map[Device]map[Device]uint64 // of the devices that ended with a goodbye: for whom that speaks, up to which seq
 	joined  time.Time
 	seen    time.Time
 }
 
-// add notes a device's first block. A person's handle is the last in canonical order.
-func (ps people) add(cred *identity.Credential, handle string, b *chain.Block) (newcomer bool) {
-	p := ps[cred.Fingerprint()]
+// enlist notes a device's first block, which says a handle.
+func (r *round) enlist(cred *identity.Credential, handle string, b *chain.Block) (newcomer bool) {
+	p := r.people[cred.Fingerprint()]
 	if p == nil {
-		p = &person{joined: time.UnixMilli(int64(b.T))}
-		ps[cred.Fingerprint()] = p
+		p = &person{
+			joined: time.UnixMilli(int64(b.T)), ends: map[Device]uint64{}, leaves: map[Device]map[Device]uint64{},
+		}
+		r.people[cred.Fingerprint()] = p
 		newcomer = true
 	}
 	if !slices.Contains(p.devices, b.Author) {
 		p.devices = append(p.devices, b.Author)
 	}
-	if p.handle == "" || b.Position().Compare(p.at) > 0 {
-		p.call(handle, b.Position())
+	if r.outranks(b.Place(), p.at) {
+		p.call(handle, b.Place())
 	}
 	return newcomer
 }
 
-// call gives a person the handle that the block at a position says.
-func (p *person) call(handle string, at chain.Position) {
+// call gives a person the handle that the block at a place says.
+func (p *person) call(handle string, at chain.Place) {
 	p.handle, p.folded, p.at = handle, fold(handle), at
+}
+
+// said notes the newest block of a line; upTo is whom it speaks for if it is a goodbye, nil if it is none.
+func (p *person) said(d Device, seq uint64, upTo map[Device]uint64) {
+	p.ends[d] = seq
+	if delete(p.leaves, d); upTo != nil {
+		p.leaves[d] = upTo
+	}
+}
+
+// gone reports whether the last that a device has said is followed by a goodbye, its own or another's that speaks for it.
+func (p *person) gone(d Device) bool {
+	for _, upTo := range p.leaves {
+		if seq, ok := upTo[d]; ok && p.ends[d] <= seq {
+			return true
+		}
+	}
+	return false
 }
 
 // saw notes that somebody was online.
@@ -53,8 +74,10 @@ func (ps people) saw(f Fingerprint, when time.Time) {
 	}
 }
 
-// left reports whether a person has said goodbye from every device.
-func (p *person) left() bool { return len(p.gone) == len(p.devices) }
+// left reports whether a person has said goodbye, for every device.
+func (p *person) left() bool {
+	return len(p.leaves) > 0 && !slices.ContainsFunc(p.devices, func(d Device) bool { return !p.gone(d) })
+}
 
 // members counts those who have not left.
 func (ps people) members() (n int) {

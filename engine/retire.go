@@ -45,14 +45,16 @@ func (c *core) retireSpent() {
 		case r.chain == nil || r.join != nil:
 			return // a join, which ends soon
 		case r.spent() != "":
-			c.retire(r.spent())
+			if err := c.retire(r.spent()); err != nil {
+				c.tell(ErrorEvent{Err: err})
+			}
 			return
 		}
 	}
 }
 
 // retire makes this person's next device, and this program that one.
-func (c *core) retire(why string) {
+func (c *core) retire(why string) error {
 	err := c.keys.Retire(c.clock(), func(tag Tag, key *identity.DeviceKey, cred *identity.Credential) ([]byte, error) {
 		if r := c.rounds[tag]; r != nil {
 			return r.signFirst(key, cred)
@@ -62,8 +64,7 @@ func (c *core) retire(why string) {
 	if err != nil {
 		c.retireNext = c.now.Add(retireAgain)
 		c.wakeAt(c.retireNext)
-		c.tell(ErrorEvent{Err: fmt.Errorf("%w: %s, and a new device in its place cannot be made: %w", ErrHomeNotWritable, why, err)})
-		return
+		return fmt.Errorf("%w: %s, and a new device in its place cannot be made: %w", ErrHomeNotWritable, why, err)
 	}
 	c.self.Key, c.self.Credential = c.keys.Device, c.keys.Credential
 	c.tell(NoticeEvent{Text: why + "; it goes on as a new device of yours, and what waits is sent by that"})
@@ -73,12 +74,19 @@ func (c *core) retire(why string) {
 			c.tell(ErrorEvent{Round: r.tag, Err: err})
 		}
 	}
+	return nil
 }
 
-// replace lets this device, which is new, begin its line and its links.
+// replace lets this device, which is new, begin its line and its links. A join that is under way goes on.
 func (r *round) replace() error {
+	join := r.join
+	r.join = nil // the end of a link is none of it
 	for len(r.peers) > 0 {
 		r.peers[0].hangUp(link.ReasonDone, nil)
+	}
+	if r.join = join; r.chain == nil {
+		r.redial()
+		return nil
 	}
 	for id, e := range r.recent {
 		e.Reach = 0

@@ -284,6 +284,60 @@ func TestT29OwnLineAhead(t *testing.T) {
 	}
 }
 
+// TestRetiredLeaves: who leaves after retiring leaves with the device that they were before, whatever comes of that one's blocks
+// later; and with either home that was copied, while the other that writes on brings them back.
+func TestRetiredLeaves(t *testing.T) {
+	s := backup(t, 3)
+	clear(s.wall)
+	s.settle(10 * time.Minute)
+	inv := Invite{Addresses: []string{s.nodes[2].address()}, id: s.round(0).id}
+	if !s.leave(1) {
+		t.Error("nobody was told")
+	}
+	s.wantState("p0, p1 (left), p2: ")
+	for _, nd := range s.nodes {
+		s.restart(nd, 0)
+	}
+	s.settle(time.Minute)
+	s.wantState("p0, p1 (left), p2: ")
+	s.say(s.nodes[0], "they are gone")
+	s.settle(time.Minute)
+	if s.allHeld(s.nodes[0]); s.round(0).people.members() != 2 {
+		t.Error("they are counted")
+	}
+	s.step(s.nodes[1], call(func(c *core) { c.joinRound(inv, func(Round, error) {}) }))
+	s.settle(time.Minute)
+	s.wantState("p0, p1, p2: ")
+	s.agree()
+}
+
+// TestCopyLeaves: of a home that runs twice one leaves. The other brings the person back by its next word, but not by what it
+// had said.
+func TestCopyLeaves(t *testing.T) {
+	s := together(t, 4, 3)
+	s.nodes = append(s.nodes, &node{n: 3, dir: t.TempDir()})
+	s.put(s.nodes[3], s.copyOf(s.nodes[1]))
+	s.part([]int{0, 1}, []int{2, 3})
+	s.start(s.nodes[3])
+	s.settle(10 * time.Minute)
+	s.say(s.nodes[1], "the one")
+	s.say(s.nodes[3], "the other")
+	s.heal()
+	s.leave(1)
+	for _, n := range []int{0, 2} {
+		if got := s.round(n).people.members(); got != 2 {
+			t.Errorf("node %d counts %d members", n, got)
+		}
+	}
+	s.say(s.nodes[3], "not I")
+	s.settle(time.Minute)
+	for _, n := range []int{0, 2} {
+		if got := s.round(n).people.members(); got != 3 {
+			t.Errorf("node %d counts %d members when the other copy speaks", n, got)
+		}
+	}
+}
+
 // TestClockBehindIsNoReason: whose clock is behind the others' goes on with its line, which is ahead to itself alone.
 func TestClockBehindIsNoReason(t *testing.T) {
 	s := together(t, 7, 2)

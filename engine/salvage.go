@@ -63,12 +63,16 @@ func (h *home) salvageStore(cfg *Config, cause error) (line string, err error) {
 	if err := errors.Join(s.run(), s.store.Close()); err != nil {
 		return "", err
 	}
-	none := func(Tag, *identity.DeviceKey, *identity.Credential) ([]byte, error) { return nil, nil }
-	if err := h.keys.Retire(time.Now(), none); err != nil { // first: no new store ever meets the old key
+	kept, err := wreck.Keep()
+	if err != nil {
 		return "", err
 	}
-	kept, err := wreck.Replace(fresh)
-	if err != nil {
+	none := func(Tag, *identity.DeviceKey, *identity.Credential) ([]byte, error) { return nil, nil }
+	if err := h.keys.Retire(time.Now(), none); err != nil { // first: no new store ever meets the old key
+		os.Remove(kept)
+		return "", err
+	}
+	if err := wreck.Replace(fresh); err != nil {
 		return "", err
 	}
 	return s.line(filepath.Base(kept)), nil

@@ -9,8 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"opentalk/engine"
+	"opentalk/engine/identity"
 )
 
 var damageStates = flag.Int("engine.damage", 24, "damaged homes to open")
@@ -274,6 +276,43 @@ func (p *person) hears(text string) map[engine.MessageID]int {
 		return ok && m.Message.Text == text
 	})
 	return times
+}
+
+// TestSalvageInterrupted: a crash came when the secrets had the new device and the damaged store was still in its place. The
+// next start finds it again, or does not: the damage was of a disk that has recovered. Either way it is the new device that
+// goes on, and what waits arrives once.
+func TestSalvageInterrupted(t *testing.T) {
+	s := newEstate(t)
+	for name, damaged := range map[string]bool{"damaged": true, "recovered": false} {
+		t.Run(name, func(t *testing.T) {
+			dir := copyHome(t, s.alice)
+			if damaged {
+				path := filepath.Join(dir, "rounds.db")
+				good, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				damagedBy(t, dir, good)
+			}
+			keys, err := identity.OpenKeyring(filepath.Join(dir, "secrets"), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			old := keys.Device.Device()
+			if err := keys.Retire(time.Now(), func(identity.Tag, *identity.DeviceKey, *identity.Credential) ([]byte, error) {
+				return nil, nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if how, want := s.rescue(t, dir), fmt.Sprintf("%d salvaged", map[bool]int{true: 1}[damaged]); how != want {
+				t.Errorf("%s, want %s", how, want)
+			}
+			keys, err = identity.OpenKeyring(filepath.Join(dir, "secrets"), nil)
+			if err != nil || keys.Device.Device() == old {
+				t.Error("the old device goes on", err)
+			}
+		})
+	}
 }
 
 // TestSalvageNeverForks: the newest block of the own line is among what is lost, and the only one who has it is away. What is

@@ -123,8 +123,8 @@ func (p *peer) learn(entries []link.Entry) {
 func (r *round) tellNews(p *peer) {
 	var entries []link.Entry
 	for d, at := range ordered(r.durable, compareDevices) {
-		// Of its own line it wants to know how far it is held, not what is on it.
-		if beyond(p.told, d, at.Seq) && (d == p.device() || beyond(p.known, d, at.Seq)) {
+		// Of its person's lines it wants to know how far they are held, not what is on them.
+		if beyond(p.told, d, at.Seq) && (p.wrote(d) || beyond(p.known, d, at.Seq)) {
 			entries = append(entries, entryOf(at))
 			p.told[d] = at.Seq
 		}
@@ -288,7 +288,7 @@ func (r *round) take(p *peer, b *chain.Block, pushed bool) error {
 		for _, other := range r.peers {
 			// By whichever link: that of the block may have gone as a duplicate. The author counts who holds it, whoever
 			// brought it.
-			if other.device() == p.device() || other.device() == b.Author {
+			if other.device() == p.device() || other.wrote(b.Author) {
 				other.acknowledge(b.Author)
 			}
 		}

@@ -102,7 +102,7 @@ func (s *sim) dialsInADay(l *liar, nd *node, records [][]byte) map[string]int {
 	}
 	for _, record := range records {
 		s.links++
-		step(linkUp{link: s.links, tag: s.tag, cred: l.keys.Credential, address: "198.51.100.1:1"})
+		step(linkUp{link: s.links, tag: s.tag, self: nd.device(), cred: l.keys.Credential, address: "198.51.100.1:1"})
 		step(received{link: s.links, msg: link.Ready{HavePubKey: true, HaveGenesis: true, Clock: nd.core.plain()}})
 		step(received{link: s.links, msg: link.Addresses{Records: [][]byte{record}}})
 		step(linkDown{link: s.links})

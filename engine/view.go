@@ -126,8 +126,8 @@ func (r *round) showFirst(b *chain.Block, pushed bool) {
 	}
 	f := cred.Fingerprint()
 	back := r.people[f] != nil && r.people[f].left() // as another device
-	newcomer := r.people.add(cred, r.handleIn(b), b)
-	if back {
+	newcomer := r.enlist(cred, r.handleIn(b), b)
+	if back = back && !r.people[f].left(); back {
 		r.recount(f, false)
 	}
 	if back || newcomer {

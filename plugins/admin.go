@@ -97,11 +97,12 @@ func (h *Host) guest(name string) (*guest, error) {
 
 func (g *guest) info() Info {
 	i := Info{
-		Name: g.name, Builtin: g.builtin != nil, Manifest: g.manifest, State: g.state, Why: g.why, Granted: g.granted(), Starts: g.starts,
+		Name: g.name, Builtin: g.builtin != nil, Manifest: g.manifest, State: g.state, Why: g.why,
+		Granted: g.granted(), Starts: g.starts,
 	}
 	i.Manifest.Name = g.name
 	if g.proc != nil {
-		i.PID, i.Since = g.proc.child.cmd.Process.Pid, g.since
+		i.PID, i.Since = g.proc.child.pid(), g.since
 	}
 	for _, e := range g.extensions {
 		i.Extensions = append(i.Extensions, ExtensionInfo{e.Extension, g.isOff(e.Name)})
@@ -112,6 +113,8 @@ func (g *guest) info() Info {
 // Enable pins a plugin as it is now, grants it the capabilities that its manifest declares, starts it, and returns when it
 // runs or has failed once. One that runs is started again. The name of an extension that was turned off turns it on again.
 func (h *Host) Enable(ctx context.Context, name string) (Info, error) {
+	h.admin.Lock()
+	defer h.admin.Unlock()
 	h.mu.Lock()
 	g, err := h.guest(name)
 	if err == nil && g.name != name && g.proc != nil {
@@ -178,6 +181,7 @@ func (g *guest) again(ctx context.Context) (Info, error) {
 		h.mu.Unlock()
 		return Info{}, hook.Errorf(hook.CodeClosed, "plugins do not run here")
 	}
+	g.initial = false
 	g.begin()
 	tried := g.tried
 	h.rebuild()
@@ -196,6 +200,8 @@ func (g *guest) again(ctx context.Context) (Info, error) {
 
 // Disable ends a plugin, which is not started again before it is enabled. Messages no longer wait for its required filters.
 func (h *Host) Disable(name string) error {
+	h.admin.Lock()
+	defer h.admin.Unlock()
 	h.mu.Lock()
 	g := h.guests[name]
 	h.mu.Unlock()
@@ -219,6 +225,8 @@ func (h *Host) Disable(name string) error {
 
 // Restart ends the process of a plugin and starts it again, and returns when it runs or has failed once.
 func (h *Host) Restart(ctx context.Context, name string) (Info, error) {
+	h.admin.Lock()
+	defer h.admin.Unlock()
 	h.mu.Lock()
 	g, err := h.guest(name)
 	if err == nil && !g.enabled() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,7 +26,7 @@ func (h *Host) Filter(ctx context.Context, item hook.Item) Outcome {
 }
 
 func (h *Host) filter(ctx context.Context, row []step, item hook.Item, why cause) Outcome {
-	return run(withCause(ctx, why), row, item, why.from, func(s step, err error) {
+	return run(withCause(ctx, why), row, h.budgets.row, item, why.from, func(s step, err error) {
 		h.failed(s.ext, s.filter.Handler, err)
 	})
 }
@@ -36,7 +37,7 @@ func (h *Host) Observe(event hook.Event) {
 	if len(watchers) == 0 {
 		return
 	}
-	why, live := h.causeOf(event), isLive(event)
+	why, live := h.causeOf(event), hook.Live(event)
 	for _, e := range watchers {
 		sent := event.Kind() == hook.KindSent && why.from == e.Name
 		if !sent && (live || e.may(hook.CanHistory)) {
@@ -55,20 +56,6 @@ func (h *Host) causeOf(event hook.Event) cause {
 	return cause{}
 }
 
-func isLive(event hook.Event) bool {
-	switch e := event.(type) {
-	case hook.MessageEvent:
-		return e.Message.Live
-	case hook.MentionEvent:
-		return e.Message.Live
-	case hook.MemberEvent:
-		return e.Live
-	case hook.TopicEvent:
-		return e.Live
-	}
-	return true
-}
-
 // deliver hands an event to the observers of an extension, one after the other.
 func (h *Host) deliver(name string, t told) {
 	if t.missed > 0 {
@@ -79,7 +66,7 @@ func (h *Host) deliver(name string, t told) {
 
 func (h *Host) tell(name string, event hook.Event, why cause) {
 	e := h.view.Load().extensions[name]
-	if e == nil {
+	if e == nil || e.over.Load() {
 		return
 	}
 	budget := hook.ObserveBudget
@@ -125,8 +112,14 @@ func (h *Host) Command(name string) (Command, bool) {
 	return *c, true
 }
 
-// Run runs a command, for [hook.CommandBudget] at most, and returns what it answers: foreign text. call needs no target.
+// Run runs a command, for [hook.CommandBudget] at most, and returns what it answers: foreign text. call needs no target. The
+// extension has been told of what happened before, unless it takes longer than [hook.FilterBudget] for that.
 func (h *Host) Run(ctx context.Context, c Command, call hook.Call) ([]string, error) {
+	if e := h.view.Load().extensions[c.Extension]; e != nil {
+		abreast, cancel := context.WithTimeout(ctx, hook.FilterBudget)
+		idle(abreast, []*extension{e})
+		cancel()
+	}
 	call.Target = hook.Target{Extension: c.Extension, Handler: c.Handler}
 	return answer(ctx, h, c, hook.CommandBudget, func(ctx context.Context, x hook.Extender) ([]string, error) {
 		return x.Run(ctx, call)
@@ -140,7 +133,7 @@ func (h *Host) Complete(ctx context.Context, c Command, ask hook.Completion) []s
 		return nil
 	}
 	ask.Target = hook.Target{Extension: c.Extension, Handler: c.Handler}
-	words, _ := answer(ctx, h, c, e.guest.budget(hook.FilterBudget), func(ctx context.Context, x hook.Extender) ([]string, error) {
+	words, _ := answer(ctx, h, c, e.guest.budget(), func(ctx context.Context, x hook.Extender) ([]string, error) {
 		return x.Complete(ctx, ask)
 	})
 	return words
@@ -182,6 +175,10 @@ func invoke[T any](
 		return none, err
 	}
 	c := e.proc.beginCall(e.Name, id)
+	if c == nil {
+		leave(errEnded)
+		return none, errEnded
+	}
 	calling := context.WithValue(ctx, callKey{}, c)
 	if e.guest.builtin != nil {
 		calling = context.WithoutCancel(calling)
@@ -193,7 +190,7 @@ func invoke[T any](
 	answers := make(chan answer, 1)
 	go func() {
 		v, err := f(calling, e.proc.extender)
-		e.proc.endCall(c, err)
+		err = e.proc.endCall(c, err)
 		leave(err)
 		answers <- answer{v, err}
 	}()
@@ -326,4 +323,10 @@ func (g *guest) describe(name string, id hook.HandlerID) string {
 		what += " (" + source + ")"
 	}
 	return what + ": "
+}
+
+// Filters reports whether anything passes a filter at one of these stages now.
+func (h *Host) Filters(stages ...hook.Stage) bool {
+	rows := h.view.Load().rows
+	return slices.ContainsFunc(stages, func(s hook.Stage) bool { return len(rows[s]) > 0 })
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // copyInto copies files into a folder, with a mode that lets them be run.
-func copyInto(t *testing.T, dir string, files ...string) {
+func copyInto(t testing.TB, dir string, files ...string) {
 	t.Helper()
 	for _, file := range files {
 		text, err := os.ReadFile(file)
@@ -63,6 +63,7 @@ func TestExamples(t *testing.T) {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	w := newWorld(t)
+	w.patient = true
 	told := filepath.Join(w.dir, "told")
 	w.cfg.Settings = func(name string) map[string]any {
 		return map[string]map[string]any{"notify": {"file": told}, "shorten": {"lines": 1}}[name]
@@ -107,6 +108,7 @@ func TestNodeExample(t *testing.T) {
 		skiptest.Because(t, "node is not installed")
 	}
 	w := newWorld(t)
+	w.patient = true
 	var files []string
 	for _, file := range []string{"plugin.js", "serve.js", "go-plugin.proto", "health.proto"} {
 		files = append(files, filepath.Join("../examples/seen-node", file))

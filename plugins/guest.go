@@ -2,12 +2,11 @@ package plugins
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"opentalk/plugins/hook"
@@ -45,6 +44,7 @@ type guest struct {
 	since      time.Time // it runs
 	starts     int
 	extensions []*extension
+	initial    bool // it was begun by Host.Start
 	marks      map[string]*mark
 	required   map[string][]hook.Filter // of its extensions, also of those that are away
 	crashes    strikes
@@ -80,12 +80,12 @@ func (g *guest) granted() []hook.Capability {
 	return g.pin.Capabilities
 }
 
-// budget is what a call gets of an answer for which something waits.
-func (g *guest) budget(d time.Duration) time.Duration {
+// budget is how long an answer is waited for that keeps a message or a person waiting.
+func (g *guest) budget() time.Duration {
 	if g.builtin != nil {
-		return hook.ScriptBudget
+		return g.host.budgets.script
 	}
-	return d
+	return g.host.budgets.filter
 }
 
 // mark returns what is held against an extension. Host.mu is held.
@@ -108,9 +108,7 @@ func (g *guest) begin() {
 	ctx, cancel := context.WithCancel(context.Background())
 	g.cancel, g.done, g.tried = cancel, make(chan struct{}), make(chan struct{})
 	g.state, g.why, g.crashes, g.starts = StateStarting, "", strikes{}, 0
-	for _, m := range g.marks {
-		*m = mark{}
-	}
+	clear(g.marks)
 	go g.supervise(ctx, g.done, g.tried)
 }
 
@@ -135,22 +133,16 @@ func (e errFinal) Error() string { return e.text }
 
 func (g *guest) supervise(ctx context.Context, done, tried chan struct{}) {
 	defer close(done)
-	var onceTried = func() {
-		select {
-		case <-tried:
-		default:
-			close(tried)
-		}
-	}
-	defer onceTried()
+	hasTried := sync.OnceFunc(func() { close(tried) })
+	defer hasTried()
 	delay := backOffFirst
 	for {
 		began := time.Now()
-		err := g.live(ctx, onceTried)
-		onceTried()
+		err := g.live(ctx, hasTried)
 		if ctx.Err() != nil || g.ended(err) {
 			return
 		}
+		hasTried()
 		if time.Since(began) > steadyAfter {
 			delay = backOffFirst
 		}
@@ -177,17 +169,19 @@ func (g *guest) live(ctx context.Context, started func()) error {
 	}
 	if err := g.introduce(starting, p, hello); err != nil {
 		p.end()
-		g.leave(p)
+		g.leave(p, nil)
 		return err
 	}
 	started()
 	select {
 	case <-p.child.exited:
+		called := p.cutOff() // before go-plugin ends them all
 		p.end()
+		return g.leave(p, called)
 	case <-ctx.Done():
 		p.stop()
+		return g.leave(p, nil)
 	}
-	return g.leave(p)
 }
 
 // prepare looks at what is to be started. A plugin that is not what was enabled is not started.
@@ -199,7 +193,7 @@ func (g *guest) prepare(ctx context.Context) (program, hook.Hello, error) {
 		return program{}, hello, err
 	}
 	if b := g.builtin; b != nil {
-		hello.Config, err = json.Marshal(b.Config)
+		hello.Config, err = Manifest{Config: b.Config}.settings(nil)
 		return program{path: b.Exec, args: b.Args, mtls: true}, hello, err
 	}
 	m, err := readManifest(g.dir)
@@ -245,7 +239,7 @@ func (g *guest) introduce(ctx context.Context, p *process, hello hook.Hello) err
 	defer h.mu.Unlock()
 	g.state, g.why, g.since = StateRunning, "", time.Now()
 	g.starts++
-	return g.rememberRequired()
+	return nil
 }
 
 // rememberRequired writes down whether something has to wait for this plugin at the next start. Host.mu is held.
@@ -257,30 +251,35 @@ func (g *guest) rememberRequired() error {
 	return nil
 }
 
-// leave takes back what a process has registered. It returns how the process ended, or nil if one extension was to blame.
-func (g *guest) leave(p *process) error {
+// leave takes back what a process has registered. called are the extensions with a call that its end has cut off. It returns
+// how the process ended, or nil if one extension was to blame.
+func (g *guest) leave(p *process, called map[string]hook.HandlerID) error {
 	h := g.host
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	blamed := p.blamed || g.builtin != nil && h.blame(p, called)
 	for _, e := range g.extensions {
 		e.end()
 	}
 	g.extensions, g.proc = nil, nil
 	h.rebuild()
-	if p.blamed {
+	if blamed {
 		return nil
 	}
-	if g.builtin != nil {
-		suspects := slices.Collect(maps.Keys(p.cutOff()))
-		if len(suspects) == 1 {
-			h.turnOff(g, suspects[0], "its call ended the process: "+p.child.ending())
-			return nil
-		}
-		for _, name := range suspects {
-			g.mark(name).suspect = true
-		}
-	}
 	return errors.New(p.child.ending())
+}
+
+// blame looks whose call has ended a process. If it can have been one only, that is turned off. If it can have been several,
+// they are called one at a time from now on. h.mu is held.
+func (h *Host) blame(p *process, called map[string]hook.HandlerID) (found bool) {
+	for name, id := range called {
+		if len(called) == 1 {
+			h.turnOff(p.guest, name, p.guest.describe(name, id)+"it ended the process: "+p.child.ending())
+			return true
+		}
+		p.guest.mark(name).suspect = true
+	}
+	return false
 }
 
 // ended takes note that the process is over, and reports whether it stays so.
@@ -316,7 +315,7 @@ func (g *guest) overran(c *call) {
 		return
 	}
 	c.proc.blamed = true
-	g.host.turnOff(g, c.ext, g.describe(c.ext, c.handler)+fmt.Sprintf("did not come back within %v", scriptOverrun))
+	g.host.turnOff(g, c.ext, g.describe(c.ext, c.handler)+fmt.Sprintf("it did not come back within %v", scriptOverrun))
 	c.proc.child.Kill(context.Background())
 }
 
@@ -342,9 +341,8 @@ func (g *guest) vacant() []step {
 	var steps []step
 	missing := func(name string, f hook.Filter) {
 		err := hook.Errorf(hook.CodeFailed, "%q must decide on what is sent, and is %s", name, g.absence(name))
-		steps = append(steps, step{ext: name, filter: f, budget: hook.FilterBudget, call: func(context.Context, hook.Item) (hook.Verdict, error) {
-			return hook.Verdict{}, err
-		}})
+		fail := func(context.Context, hook.Item) (hook.Verdict, error) { return hook.Verdict{}, err }
+		steps = append(steps, step{ext: name, filter: f, budget: g.host.budgets.filter, call: fail})
 	}
 	for name, filters := range g.required {
 		there := slices.ContainsFunc(g.extensions, func(e *extension) bool { return e.Name == name && len(e.required()) > 0 })

@@ -2,12 +2,17 @@ package plugins
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
+	"os/signal"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,6 +26,10 @@ import (
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(victimEnv); dir != "" {
 		victim(dir)
+	}
+	if os.Getenv(otherEnv) != "" {
+		other(os.Args[1], os.Args[2])
+		return
 	}
 	if os.Getenv(wire.Handshake.MagicCookieKey) == "" {
 		os.Exit(m.Run())
@@ -39,6 +48,10 @@ func TestMain(m *testing.M) {
 			os.Exit(0)
 		}()
 	}
+	if kind.extender != nil {
+		plugin.Serve(wire.ServeConfig(kind.extender))
+		return
+	}
 	plugin.Serve(wire.ServeConfig(&subject{kind: kind}))
 }
 
@@ -56,6 +69,7 @@ type kind struct {
 	observe  func(context.Context, *subject, hook.Event) error
 	kinds    []hook.Kind
 	after    func(context.Context, *subject) // once it has started
+	extender hook.Extender                   // instead of all that
 }
 
 // subject is such a plugin at work.
@@ -200,20 +214,106 @@ var kinds = map[string]kind{
 			tty.Close()
 			return []string{"a terminal"}, nil
 		}
+		read := make(chan string, 1)
 		go func() {
 			n, err := os.Stdin.Read(make([]byte, 1))
 			fmt.Fprintln(os.Stderr, "read", n, err)
+			read <- fmt.Sprint(n, err)
 		}()
-		return []string{"no terminal"}, nil
-	}},
-	"env": {run: func(context.Context, *subject, hook.Call) ([]string, error) { return os.Environ(), nil }},
-	"fork": {filters: on("now", func(context.Context, *subject) {
-		cmd := exec.Command("sleep", "600")
-		cmd.Stdout, cmd.Stderr = os.NewFile(1, ""), os.NewFile(2, "") // and so holds what the host reads
-		if err := cmd.Start(); err != nil {
-			panic(err)
+		select {
+		case got := <-read:
+			return []string{"read " + got}, nil
+		case <-time.After(50 * time.Millisecond):
 		}
-		fmt.Fprintln(os.Stderr, "forked", cmd.Process.Pid)
+		return []string{"no terminal, " + session() + ", nothing to read"}, nil
+	}},
+	"scripts": {extender: &scripts{}},
+	"env":     {run: func(context.Context, *subject, hook.Call) ([]string, error) { return os.Environ(), nil }},
+	"fork": {filters: on("now", func(context.Context, *subject) {
+		var pids []int
+		for i := range 2 {
+			cmd := exec.Command("sleep", "600")
+			cmd.Stdout, cmd.Stderr = os.NewFile(1, ""), os.NewFile(2, "") // and so holds what the host reads
+			if i == 1 {
+				ownSession(cmd)
+			}
+			if err := cmd.Start(); err != nil {
+				panic(err)
+			}
+			pids = append(pids, cmd.Process.Pid)
+		}
+		fmt.Fprintln(os.Stderr, "forked", pids[0], pids[1])
 	})},
-	"deaf": {deaf: true, first: ignoreEverything, filters: filters{hook.StageIncoming: shout}},
+	"stubborn": {deaf: true},
+	"deaf":     {deaf: true, first: ignoreEverything, filters: filters{hook.StageIncoming: shout}},
+}
+
+// ignoreEverything is all that a process can do to outlive the chat: signals, the end of its input, the death of its parent.
+func ignoreEverything() {
+	signal.Ignore(syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT)
+	surviveParent()
+}
+
+// gibberish serves something that is not gRPC, and returns where.
+func gibberish() string {
+	path := filepath.Join(os.Getenv("PLUGIN_UNIX_SOCKET_DIR"), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		panic(err)
+	}
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conn.Write([]byte("HTTP/1.1 418 I'm a teapot\r\n\r\n"))
+		}
+	}()
+	return path
+}
+
+const otherEnv = "OPENTALK_TEST_OTHER"
+
+// other is another user: it tells how reaching the socket at reach ends, and serves at its own for as long as it is asked to.
+func other(reach, serve string) {
+	_, err := net.Dial("unix", reach)
+	l, lerr := net.Listen("unix", serve)
+	if lerr != nil {
+		panic(lerr)
+	}
+	fmt.Println(err)
+	l.Accept()
+	io.Copy(io.Discard, os.Stdin)
+}
+
+// left is what a victim tells of itself.
+type left struct {
+	Good, Deaf int
+	Stubborn   int // listens to nothing, but has not told the system to spare it
+	DeafStart  string
+	Sockets    string
+}
+
+// victim is a chat that has only a host, and waits to be killed.
+func victim(dir string) {
+	h := New(Config{Dir: dir})
+	if err := h.Start(&fake{host: h, faults: make(chan Fault, 100)}); err != nil {
+		panic(err)
+	}
+	h.Settled(context.Background())
+	var l left
+	l.Sockets = h.left.Sockets
+	for _, i := range h.List() {
+		switch i.Name {
+		case "good":
+			l.Good = i.PID
+		case "stubborn":
+			l.Stubborn = i.PID
+		case "deaf":
+			l.Deaf, l.DeafStart = i.PID, startOf(i.PID)
+		}
+	}
+	json.NewEncoder(os.Stdout).Encode(l)
+	select {}
 }

@@ -33,6 +33,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc/grpclog"
 
@@ -101,16 +102,18 @@ type Host struct {
 	storage  *storage
 	left     *leftovers
 	senders  senders
+	budgets  budgets
 	starting chan func() // run on the thread that children are told the end of
 
 	view atomic.Pointer[view]
 
-	mu      sync.Mutex
-	guests  map[string]*guest
-	logs    map[string]*logFile
-	bare    map[string]string // which extension has a command's bare name
-	settled bool              // all that were there at the start have started or failed
-	closed  bool
+	admin sync.Mutex // held while somebody enables, disables or restarts a plugin
+
+	mu     sync.Mutex
+	guests map[string]*guest
+	logs   map[string]*logFile
+	bare   map[string]string // which extension has a command's bare name
+	closed bool
 }
 
 // New prepares a host; nothing is started. What go-plugin and gRPC would write to the screen goes to cfg.Log from now on.
@@ -124,11 +127,15 @@ func New(cfg Config) *Host {
 	quiet(cfg.Log)
 	h := &Host{
 		cfg: cfg, folder: filepath.Join(cfg.Dir, "plugins"), storage: newStorage(cfg.Dir),
-		guests: map[string]*guest{}, logs: map[string]*logFile{}, bare: map[string]string{},
+		budgets: budgets{hook.FilterBudget, hook.ScriptBudget, hook.RowBudget},
+		guests:  map[string]*guest{}, logs: map[string]*logFile{}, bare: map[string]string{},
 	}
 	h.view.Store(&view{})
 	return h
 }
+
+// budgets are those of hook. Tests that are about something else are more patient, for their machine may be busy.
+type budgets struct{ filter, script, row time.Duration }
 
 var quietOnce sync.Once
 
@@ -149,7 +156,7 @@ func (w slogWriter) Write(p []byte) (int, error) {
 }
 
 // Start ends what an earlier run has left and starts every plugin that is enabled, and the builtin ones, all at once. It does
-// not wait for them. An error says that no plugin can run here; the host then stays empty and usable.
+// not wait for them. An error says why none that has a folder can run here; the host is usable without.
 func (h *Host) Start(chat Chat) error {
 	h.chat = chat
 	var err error
@@ -166,14 +173,16 @@ func (h *Host) Start(chat Chat) error {
 	}
 	if err == nil {
 		h.find()
+	} else {
+		h.locked = nil // nothing was agreed to, and it is not to be overwritten
 	}
 	for _, g := range h.guests {
 		if g.enabled() {
+			g.initial = true
 			g.begin()
 		}
 	}
 	h.rebuild()
-	go h.settle(slices.Collect(maps.Values(h.guests)))
 	return err
 }
 
@@ -193,26 +202,39 @@ func (h *Host) spawn(f func() error) error {
 	return <-done
 }
 
-func (h *Host) settle(guests []*guest) {
-	for _, g := range guests {
-		<-g.tried
-	}
-	h.mu.Lock()
-	h.settled = true
-	h.mu.Unlock()
-}
-
-// Settled returns when every plugin that was to be started by [Host.Start] has been, or has failed once.
+// Settled returns when every plugin that was to be started by [Host.Start] has been, with all of its extensions, or has failed
+// once.
 func (h *Host) Settled(ctx context.Context) {
+	var tried []chan struct{}
 	h.mu.Lock()
-	guests := slices.Collect(maps.Values(h.guests))
+	for _, g := range h.guests {
+		tried = append(tried, g.tried)
+	}
 	h.mu.Unlock()
-	for _, g := range guests {
+	for _, t := range tried {
 		select {
-		case <-g.tried:
+		case <-t:
 		case <-ctx.Done():
 			return
 		}
+	}
+	idle(ctx, h.view.Load().watchers[hook.KindStart])
+}
+
+// idle returns when extensions have taken all events that wait for them.
+func idle(ctx context.Context, all []*extension) {
+	var taking sync.WaitGroup
+	for _, e := range all {
+		taking.Go(e.queue.wait)
+	}
+	done := make(chan struct{})
+	go func() {
+		taking.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
 	}
 }
 
@@ -260,20 +282,11 @@ func (h *Host) Close() {
 func (h *Host) farewell() {
 	ctx, cancel := context.WithTimeout(context.Background(), hook.StopBudget)
 	defer cancel()
-	var taking sync.WaitGroup
-	for _, e := range h.view.Load().watchers[hook.KindShutdown] {
+	leaving := h.view.Load().watchers[hook.KindShutdown]
+	for _, e := range leaving {
 		e.queue.put(hook.Shutdown{}, cause{})
-		taking.Go(e.queue.wait)
 	}
-	done := make(chan struct{})
-	go func() {
-		taking.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-	case <-ctx.Done():
-	}
+	idle(ctx, leaving)
 }
 
 // logOf returns the log of an extension. h.mu is held.

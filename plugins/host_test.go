@@ -5,12 +5,15 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"opentalk/plugins/hook"
 )
 
 // TestPlugin: what a well-behaved plugin does, from being found to being disabled.
 func TestPlugin(t *testing.T) {
 	w := newWorld(t)
+	w.patient = true
 	w.plugin("bell", "good", "[config]\nsound = \"ding\"\nvolume = 3")
 	w.cfg.Settings = func(string) map[string]any { return map[string]any{"volume": 5} }
 	w.start()
@@ -51,5 +54,26 @@ func TestPlugin(t *testing.T) {
 	w.host.Close()
 	if took := time.Since(began); took > time.Second/2 {
 		t.Errorf("closing took %v", took)
+	}
+}
+
+// TestLeaks: nothing of a host runs on when it is closed, whatever became of its plugins.
+func TestLeaks(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	w := newWorld(t)
+	w.patient = true
+	w.plugin("bell", "good")
+	w.plugin("exits", "exits")
+	w.start()
+	w.enable("bell")
+	w.host.Enable(t.Context(), "exits")
+	w.fault()
+	if _, err := w.host.Restart(t.Context(), "bell"); err != nil {
+		t.Fatal(err)
+	}
+	w.out("hi")
+	w.host.Close()
+	if err := goleak.Find(before); err != nil {
+		t.Error(err)
 	}
 }

@@ -33,8 +33,9 @@ type process struct {
 
 	blamed bool // it was ended for what one extension did; guarded by Host.mu
 
-	mu    sync.Mutex
-	calls map[*call]struct{} // under way, or cut off by the end of the process
+	mu     sync.Mutex
+	calls  map[*call]struct{} // under way, or cut off by the end of the process
+	broken bool               // one was cut off: no other is begun, for it would look like one that did it
 }
 
 // program is how a process is started.
@@ -51,8 +52,9 @@ func (g *guest) launch(ctx context.Context, what program) (*process, error) {
 	cmd := exec.Command(what.path, what.args...)
 	cmd.Dir = what.dir
 	p := &process{
-		guest: g, rate: rate.NewLimiter(callRate, callBurst), started: make(chan struct{}), serving: make(chan struct{}, maxCalls), calls: map[*call]struct{}{},
-		child: &child{cmd: cmd, log: g.log, spawn: h.spawn, exited: make(chan struct{})},
+		guest: g, rate: rate.NewLimiter(callRate, callBurst), started: make(chan struct{}),
+		serving: make(chan struct{}, maxCalls), calls: map[*call]struct{}{},
+		child: &child{cmd: cmd, log: g.log, spawn: h.spawn, left: h.left, exited: make(chan struct{})},
 	}
 	var addr net.Addr
 	cfg := wire.ClientConfig()
@@ -93,14 +95,13 @@ func (p *process) connect() error {
 		return err
 	}
 	p.extender = raw.(hook.Extender)
-	p.guest.host.left.add(p.child.cmd.Process.Pid)
 	return nil
 }
 
 // abandon ends a process that did not come up, and says why it did not.
 func (p *process) abandon(ctx context.Context, err error) error {
 	ended := false
-	if p.child.running() {
+	if p.child.pid() != 0 {
 		select {
 		case <-p.child.exited:
 			ended = p.child.endedItself()
@@ -167,7 +168,6 @@ func (p *process) end() {
 	p.child.Kill(context.Background())
 	<-p.child.exited
 	p.client.Kill()
-	p.guest.host.left.remove(p.child.cmd.Process.Pid)
 }
 
 // call is a call of a handler that is under way.
@@ -191,10 +191,14 @@ func callOf(ctx context.Context) *call {
 	return c
 }
 
+// beginCall returns nil if the process is ending.
 func (p *process) beginCall(ext string, id hook.HandlerID) *call {
 	c := &call{proc: p, ext: ext, handler: id, began: time.Now()}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.broken {
+		return nil
+	}
 	p.calls[c] = struct{}{}
 	if p.guest.builtin != nil {
 		c.watcher = time.AfterFunc(scriptOverrun, c.watch)
@@ -202,38 +206,48 @@ func (p *process) beginCall(ext string, id hook.HandlerID) *call {
 	return c
 }
 
-// endCall: a call that failed because nobody is there any more may be why nobody is, and is kept for blame.
-func (p *process) endCall(c *call, err error) {
+// endCall returns err, or that the process has ended if that is why. Such a call may have ended it, and is kept for blame.
+func (p *process) endCall(c *call, err error) error {
 	if c.watcher != nil {
 		c.watcher.Stop()
 	}
-	remove := func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		delete(p.calls, c)
-	}
-	if !has(err, hook.CodeClosed) {
-		remove()
-		return
-	}
-	go func() {
-		select {
-		case <-p.child.exited:
-		case <-time.After(hook.StopBudget):
-			remove()
-		}
-	}()
-}
-
-// cutOff returns the extensions with calls that the end of the process has cut off.
-func (p *process) cutOff() map[string]bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	names := map[string]bool{}
-	for c := range p.calls {
-		names[c.ext] = true
+	switch {
+	case err != nil && p.child.hasExited():
+		return errEnded
+	case has(err, hook.CodeClosed):
+		p.broken = true
+		go p.mend(c)
+	default:
+		delete(p.calls, c)
 	}
-	return names
+	return err
+}
+
+// mend forgives a process that goes on although a call of it was answered as if it had ended.
+func (p *process) mend(c *call) {
+	select {
+	case <-p.child.exited:
+	case <-time.After(hook.StopBudget):
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.broken = false
+		delete(p.calls, c)
+	}
+}
+
+var errEnded = hook.Errorf(hook.CodeClosed, "the plugin has ended")
+
+// cutOff returns the extensions with calls that the end of the process has cut off, and of each a handler that was called.
+func (p *process) cutOff() map[string]hook.HandlerID {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	called := map[string]hook.HandlerID{}
+	for c := range p.calls {
+		called[c.ext] = c.handler
+	}
+	return called
 }
 
 // ask and asked frame what a handler asks of the host: the time of that is not its own.

@@ -3,6 +3,7 @@ package plugins
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -31,6 +32,7 @@ type lasting struct {
 
 	sends, prints, notes, changes *rate.Limiter
 
+	initial bool        // it came with the start of the chat
 	suspect atomic.Bool // see mark
 	over    atomic.Bool // it was turned off, left out, or its process has ended
 
@@ -94,7 +96,10 @@ func (h *Host) register(p *process, all hook.Registration, running bool) error {
 	defer h.mu.Unlock()
 	g := p.guest
 	if g.proc != p {
-		return hook.Errorf(hook.CodeClosed, "the plugin has ended")
+		return errEnded
+	}
+	if g.builtin != nil {
+		all.Extensions = slices.DeleteFunc(slices.Clone(all.Extensions), func(e hook.Extension) bool { return h.leaveOut(g, e) })
 	}
 	if err := h.acceptable(g, all); err != nil {
 		return err
@@ -112,6 +117,7 @@ func (h *Host) register(p *process, all hook.Registration, running bool) error {
 			delete(old, e.Name)
 		} else {
 			added.lasting = h.newLasting(p, e.Name)
+			added.initial = g.initial && !running
 			added.suspect.Store(g.mark(e.Name).suspect)
 			fresh = append(fresh, added)
 		}
@@ -131,7 +137,7 @@ func (h *Host) register(p *process, all hook.Registration, running bool) error {
 	for _, e := range fresh {
 		h.greet(e)
 	}
-	return nil
+	return g.rememberRequired()
 }
 
 // greet gives a new extension its first event. h.mu is held.
@@ -141,14 +147,33 @@ func (h *Host) greet(e *extension) {
 	}
 }
 
+// leaveOut reports whether an extension of a builtin has the name of something else, and tells the person when it is new: one
+// script with a bad name must not keep the others away. h.mu is held.
+func (h *Host) leaveOut(g *guest, e hook.Extension) bool {
+	err := h.taken(g, e.Name)
+	if err != nil && !g.isOff(e.Name) {
+		g.mark(e.Name).off = true
+		h.fault(g.name, fmt.Sprintf("extension %q (%s) was left out: %v", e.Name, e.Source, err))
+	}
+	return err != nil
+}
+
+// taken returns an error if somebody else has the name of an extension. h.mu is held.
+func (h *Host) taken(g *guest, name string) error {
+	if other := h.view.Load().extensions[name]; other != nil && other.guest != g {
+		return hook.Errorf(hook.CodeInvalid, "extension %q is there already", name)
+	}
+	if other := h.guests[name]; other != nil && other != g {
+		return hook.Errorf(hook.CodeInvalid, "%q is the name of a plugin", name)
+	}
+	return nil
+}
+
 // acceptable: names are not taken, and what is needed was granted. h.mu is held.
 func (h *Host) acceptable(g *guest, all hook.Registration) error {
 	for _, e := range all.Extensions {
-		if other := h.view.Load().extensions[e.Name]; other != nil && other.guest != g {
-			return hook.Errorf(hook.CodeInvalid, "extension %q is there already", e.Name)
-		}
-		if other := h.guests[e.Name]; other != nil && other != g {
-			return hook.Errorf(hook.CodeInvalid, "%q is the name of a plugin", e.Name)
+		if err := h.taken(g, e.Name); err != nil {
+			return err
 		}
 		if err := checkCapabilities(e.Needs, g.granted()); err != nil {
 			return err
@@ -171,9 +196,7 @@ func (h *Host) rebuild() {
 				h.addTo(v, e)
 			}
 		}
-		for _, s := range g.vacant() {
-			v.rows[hook.StageOutgoing] = append(v.rows[hook.StageOutgoing], s)
-		}
+		v.rows[hook.StageOutgoing] = append(v.rows[hook.StageOutgoing], g.vacant()...)
 	}
 	for _, row := range v.rows {
 		slices.SortFunc(row, order)
@@ -198,7 +221,7 @@ func (h *Host) addTo(v *view, e *extension) {
 
 func (h *Host) stepOf(e *extension, f hook.Filter) step {
 	return step{
-		ext: e.Name, filter: f, budget: e.guest.budget(hook.FilterBudget), old: e.may(hook.CanHistory),
+		ext: e.Name, filter: f, budget: e.guest.budget(), old: e.may(hook.CanHistory),
 		call: func(ctx context.Context, item hook.Item) (verdict hook.Verdict, err error) {
 			return invoke(ctx, e, f.Handler, func(ctx context.Context, x hook.Extender) (hook.Verdict, error) {
 				return x.Filter(ctx, hook.Target{Extension: e.Name, Handler: f.Handler}, item)
@@ -207,8 +230,8 @@ func (h *Host) stepOf(e *extension, f hook.Filter) step {
 	}
 }
 
-// nameCommands settles which commands have their bare names: whoever came first, and of those that came with the start the
-// first by name, so that it is the same every time.
+// nameCommands settles which commands have their bare names: whoever came first, and of those that came with the start of the
+// chat the first by name, so that it is the same every time.
 func (h *Host) nameCommands(v *view) {
 	owns := func(c Command) bool { return h.bare[c.Name] == c.Extension }
 	slices.SortFunc(v.commands, func(a, b Command) int {
@@ -223,7 +246,7 @@ func (h *Host) nameCommands(v *view) {
 	for i := range v.commands {
 		c := &v.commands[i]
 		owner, taken := h.bare[c.Name]
-		if !slices.Contains(h.cfg.Reserved, c.Name) && (!taken || !h.settled && c.Extension < owner) {
+		if !slices.Contains(h.cfg.Reserved, c.Name) && (!taken || c.Extension < owner && v.initial(c.Extension) && v.initial(owner)) {
 			h.bare[c.Name] = c.Extension
 		}
 	}
@@ -234,6 +257,10 @@ func (h *Host) nameCommands(v *view) {
 			v.names[c.Name] = c
 		}
 	}
+}
+
+func (v *view) initial(name string) bool {
+	return v.extensions[name] != nil && v.extensions[name].initial
 }
 
 // away reports whether an extension is only between two of its processes. h.mu is held.

@@ -40,16 +40,16 @@ func order(a, b step) int {
 // errRow is why filters were not asked: those before them have used up the time of all.
 var errRow = errors.New("no time was left")
 
-// run has each step decide on what the ones before have made of item, in order. It returns when one drops the item, and after
-// [hook.RowBudget] at the latest. A step of the extension that has sent the item is not asked. fault is told of each step
+// run has each step decide on what the ones before have made of item, in order. It returns when one drops the item, and after the
+// budget at the latest. A step of the extension that has sent the item is not asked. fault is told of each step
 // that fails by itself, not of those for which the others left no time.
-func run(ctx context.Context, row []step, item hook.Item, from string, fault func(step, error)) Outcome {
+func run(ctx context.Context, row []step, budget time.Duration, item hook.Item, from string, fault func(step, error)) Outcome {
 	out := Outcome{Text: textOf(item)}
 	if len(row) == 0 {
 		return out
 	}
 	old := (item.Stage == hook.StageIncoming || item.Stage == hook.StageRender) && !item.Message.Live
-	end := time.Now().Add(hook.RowBudget)
+	end := time.Now().Add(budget)
 	for _, s := range row {
 		if s.ext == from && from != "" || old && !s.old {
 			continue

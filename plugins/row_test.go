@@ -132,7 +132,7 @@ func TestRow(t *testing.T) {
 		var got expected
 		synctest.Test(t, func(*testing.T) {
 			began := time.Now()
-			got.out = run(context.Background(), row, item, from, func(s step, _ error) { got.faults += fmt.Sprint(s.filter.Handler, " ") })
+			got.out = run(context.Background(), row, hook.RowBudget, item, from, func(s step, _ error) { got.faults += fmt.Sprint(s.filter.Handler, " ") })
 			got.took = int(time.Since(began).Milliseconds())
 		})
 		if got.out.Closed {

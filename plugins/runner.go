@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-plugin/runner"
@@ -28,15 +27,19 @@ type child struct {
 	cmd   *exec.Cmd
 	dir   string // where sockets may be
 	log   *logFile
+	left  *leftovers
 	spawn func(func() error) error // runs something on the thread whose end the system tells the child of
 
 	stdin  *os.File  // our end
 	hello  io.Reader // the first line of its output, then nothing until it has ended
 	errors io.Reader // nothing, until it has ended
-	killed atomic.Bool
 	exited chan struct{}
-	err    error // how it ended, once exited is closed
-	once   sync.Once
+	err    error     // how it ended, once exited is closed
+	closed sync.Once // stdin
+
+	mu      sync.Mutex
+	process *os.Process // nil until it has started
+	killed  bool        // it was to be ended, started or not
 }
 
 var _ runner.Runner = (*child)(nil)
@@ -62,10 +65,18 @@ func (c *child) Start(context.Context) error {
 		return fmt.Errorf("starting %s: %w", c.cmd.Path, err)
 	}
 	attach(c.cmd.Process)
+	c.left.add(c.cmd.Process.Pid)
+	c.mu.Lock()
+	c.process = c.cmd.Process
+	killed := c.killed
+	c.mu.Unlock()
 	var reading sync.WaitGroup
 	reading.Go(func() { readOutput(out.own, firstEnd, &lines{log: c.log, what: "stdout"}) })
 	reading.Go(func() { readOutput(errs.own, nil, &lines{log: c.log, what: "stderr"}) })
 	go c.reap(&reading, out.own, errs.own, firstEnd, quietEnd)
+	if killed {
+		c.Kill(context.Background())
+	}
 	return nil
 }
 
@@ -95,6 +106,7 @@ func (c *child) pipes() (in *os.File, out, errs pipe, err error) {
 func (c *child) reap(reading *sync.WaitGroup, out, errs *os.File, ends ...io.Closer) {
 	c.err = c.cmd.Wait()
 	killGroup(c.cmd.Process)
+	c.left.remove(c.cmd.Process.Pid)
 	soon := time.Now().Add(drainTime)
 	out.SetReadDeadline(soon)
 	errs.SetReadDeadline(soon)
@@ -123,7 +135,7 @@ func readOutput(r io.Reader, hello io.Writer, log *lines) {
 	log.Write([]byte("\n"))
 }
 
-func (c *child) closeInput() { c.once.Do(func() { c.stdin.Close() }) }
+func (c *child) closeInput() { c.closed.Do(func() { c.stdin.Close() }) }
 
 // Wait implements runner.Runner.
 func (c *child) Wait(context.Context) error {
@@ -131,17 +143,16 @@ func (c *child) Wait(context.Context) error {
 	return c.err
 }
 
-// Kill implements runner.Runner. It ends the process and what it has started at once.
+// Kill implements runner.Runner. It ends the process and what it has started at once, also if it has yet to start.
 func (c *child) Kill(context.Context) error {
-	if c.cmd.Process == nil {
-		return nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.hasExited() {
+		return nil // the number may be somebody else's by now
 	}
-	select {
-	case <-c.exited: // the number may be somebody else's by now
-	default:
-		c.killed.Store(true)
-		killGroup(c.cmd.Process)
-		c.cmd.Process.Kill()
+	if c.killed = true; c.process != nil {
+		killGroup(c.process)
+		c.process.Kill()
 	}
 	return nil
 }
@@ -157,10 +168,20 @@ func (c *child) Name() string { return c.cmd.Path }
 
 // ID implements runner.Runner.
 func (c *child) ID() string {
-	if c.cmd.Process == nil {
-		return ""
+	if pid := c.pid(); pid != 0 {
+		return strconv.Itoa(pid)
 	}
-	return strconv.Itoa(c.cmd.Process.Pid)
+	return ""
+}
+
+// pid returns 0 if it never started.
+func (c *child) pid() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.process == nil {
+		return 0
+	}
+	return c.process.Pid
 }
 
 // Diagnose implements runner.Runner.
@@ -208,11 +229,21 @@ func environment(all []string) []string {
 	return env
 }
 
-// running reports whether there is, or was, a process.
-func (c *child) running() bool { return c.hello != nil && c.cmd.Process != nil }
+func (c *child) hasExited() bool {
+	select {
+	case <-c.exited:
+		return true
+	default:
+		return false
+	}
+}
 
 // endedItself reports whether a process that has ended was not killed here.
-func (c *child) endedItself() bool { return !c.killed.Load() || c.cmd.ProcessState.Exited() }
+func (c *child) endedItself() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.killed || c.cmd.ProcessState.Exited()
+}
 
 // ending says how the process ended.
 func (c *child) ending() string {

@@ -16,16 +16,21 @@ type service struct {
 
 var _ hook.Host = (*service)(nil)
 
+// limit picks the limiter of an extension that a call has to pass; nil is none.
+type limit func(*extension) *rate.Limiter
+
 // begin lets a call in: of an extension of this process that is on and may do what it asks for, at not too high a rate. done
 // must be called at its end.
-func (s *service) begin(ctx context.Context, from string, needs hook.Capability, limit func(*extension) *rate.Limiter) (e *extension, done func(), err error) {
+func (s *service) begin(
+	ctx context.Context, from string, needs hook.Capability, at limit,
+) (e *extension, done func(), err error) {
 	select {
 	case s.proc.serving <- struct{}{}:
 	default:
 		return nil, nil, hook.Errorf(hook.CodeTooMuch, "%d calls are under way", maxCalls)
 	}
 	done = func() { <-s.proc.serving }
-	if e, err = s.admit(from, needs, limit); err != nil {
+	if e, err = s.admit(from, needs, at); err != nil {
 		done()
 		return nil, nil, err
 	}
@@ -37,7 +42,7 @@ func (s *service) begin(ctx context.Context, from string, needs hook.Capability,
 	return e, done, nil
 }
 
-func (s *service) admit(from string, needs hook.Capability, limit func(*extension) *rate.Limiter) (*extension, error) {
+func (s *service) admit(from string, needs hook.Capability, at limit) (*extension, error) {
 	if !s.proc.rate.Allow() {
 		return nil, hook.Errorf(hook.CodeTooMuch, "more than %d calls a second", callRate)
 	}
@@ -49,16 +54,18 @@ func (s *service) admit(from string, needs hook.Capability, limit func(*extensio
 		return nil, hook.Errorf(hook.CodeClosed, "extension %q is turned off", from)
 	case needs != "" && !e.may(needs):
 		return nil, hook.Errorf(hook.CodeDenied, "extension %q has not declared that it needs %q", from, needs)
-	case limit != nil && !limit(e).Allow():
+	case at != nil && !at(e).Allow():
 		return nil, hook.Errorf(hook.CodeTooMuch, "extension %q asks for that too often", from)
 	}
 	return e, nil
 }
 
 // do lets a call in and makes it.
-func do[T any](ctx context.Context, s *service, from string, needs hook.Capability, limit func(*extension) *rate.Limiter, f func(*extension) (T, error)) (T, error) {
+func do[T any](
+	ctx context.Context, s *service, from string, needs hook.Capability, at limit, f func(*extension) (T, error),
+) (T, error) {
 	var none T
-	e, done, err := s.begin(ctx, from, needs, limit)
+	e, done, err := s.begin(ctx, from, needs, at)
 	if err != nil {
 		return none, err
 	}
@@ -68,8 +75,10 @@ func do[T any](ctx context.Context, s *service, from string, needs hook.Capabili
 }
 
 // act is do for what returns nothing.
-func act(ctx context.Context, s *service, from string, needs hook.Capability, limit func(*extension) *rate.Limiter, f func(*extension) error) error {
-	_, err := do(ctx, s, from, needs, limit, func(e *extension) (struct{}, error) { return struct{}{}, f(e) })
+func act(
+	ctx context.Context, s *service, from string, needs hook.Capability, at limit, f func(*extension) error,
+) error {
+	_, err := do(ctx, s, from, needs, at, func(e *extension) (struct{}, error) { return struct{}{}, f(e) })
 	return err
 }
 

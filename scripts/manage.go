@@ -34,12 +34,8 @@ func verbsOf() []verb {
 
 // manager is the extension that lets people manage the others.
 func manager() hook.Extension {
-	var usage []string
-	for _, v := range verbsOf() {
-		usage = append(usage, strings.TrimSpace(v.name+" "+v.args))
-	}
 	return hook.Extension{Name: managerName, Description: "manages scripts", Commands: []hook.Command{{
-		Handler: 1, Name: "script", Usage: strings.Join(usage, " | "), Help: "lists, loads and reloads scripts in Lua",
+		Handler: 1, Name: "script", Usage: "VERB [NAME]", Help: "lists, loads and reloads scripts in Lua",
 		Example: "/script load away", Min: 1, Max: 3, Complete: true,
 	}}}
 }
@@ -182,15 +178,20 @@ func (h *Host) loaded(name string) (*script, error) {
 	return nil, hook.Errorf(hook.CodeNotFound, "%s is not loaded", name)
 }
 
+// chosen is the script that was named, or all of them.
+func (h *Host) chosen(args []string) ([]*script, error) {
+	if len(args) == 0 {
+		return h.all(), nil
+	}
+	s, err := h.loaded(args[0])
+	return []*script{s}, err
+}
+
 // reload loads one script anew, or all. What runs stays where the new text does not load.
 func (h *Host) reload(ctx context.Context, args []string) (lines []string, err error) {
-	all := h.all()
-	if len(args) == 1 {
-		s, err := h.loaded(args[0])
-		if err != nil {
-			return nil, err
-		}
-		all = []*script{s}
+	all, err := h.chosen(args)
+	if err != nil {
+		return nil, err
 	}
 	for _, s := range all {
 		if err := s.reload(ctx); err != nil {
@@ -227,13 +228,9 @@ func (h *Host) create(_ context.Context, args []string) ([]string, error) {
 }
 
 func (h *Host) errors(_ context.Context, args []string) (lines []string, err error) {
-	all := h.all()
-	if len(args) == 1 {
-		s, err := h.loaded(args[0])
-		if err != nil {
-			return nil, err
-		}
-		all = []*script{s}
+	all, err := h.chosen(args)
+	if err != nil {
+		return nil, err
 	}
 	for _, s := range all {
 		for _, f := range s.faults.list() {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"opentalk/engine"
+	"opentalk/plugins/hook"
 	"opentalk/shell/term"
 )
 
@@ -81,6 +82,7 @@ func runLeave(c *call) error {
 
 // left takes a round out, and goes to another if it was the current one.
 func (s *Shell) left(round engine.Round) {
+	s.ext.observe(hook.RoundEvent{Round: s.book.hookRound(round), Change: hook.Left})
 	s.book.left(round.Tag)
 	s.complete.set(s.book)
 	if s.book.current != round.Tag {

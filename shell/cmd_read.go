@@ -43,7 +43,10 @@ func readCommands() []command {
 // show tells a message out of the past.
 func (c *call) show(p past) {
 	p.line = c.line
-	c.tell(func(v view) { v.past(p) })
+	for _, m := range c.ext.past(c, p.message) {
+		p.message = m
+		c.tell(func(v view) { v.past(p) })
+	}
 }
 
 func runHistory(c *call) error {

@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -61,11 +62,21 @@ func TestEditConfig(t *testing.T) {
 		{"a = 1\nwait = '1s' # why\nb = 2\n", "wait", nil, "a = 1\n# why\nb = 2\n"},
 		{"a = 1\nwait = '1s'\nb = 2\n", "wait", nil, "a = 1\nb = 2\n"},
 		{"a = 1\n", "wait", nil, "a = 1\n"},
+		{"[scripts.a]\nwait = 1\n", "wait", "5s", "wait = '5s'\n\n[scripts.a]\nwait = 1\n"},
+		{"a = 1 # one\n\n# mine\n[scripts.a]\nx = 1", "wait", "5s", "a = 1 # one\nwait = '5s'\n\n# mine\n[scripts.a]\nx = 1"},
+		{"log = \"\"\"\n[no]\n# no\"\"\"\n  [plugins.'b c']\n", "wait", "5s", "log = \"\"\"\n[no]\n# no\"\"\"\nwait = '5s'\n  [plugins.'b c']\n"},
+		{"wait = '1s'\n[scripts.a]\nwait = '2s'\nl = [\n[1],\n]\n[scripts.a.b]\n", "wait", nil, "[scripts.a]\nwait = '2s'\nl = [\n[1],\n]\n[scripts.a.b]\n"},
+		{"scripts.a.b = 1\n", "wait", "5s", "scripts.a.b = 1\nwait = '5s'\n"},
 		{"handle = 'a'\n", "handle", "\"q\"\\ \u202e\n", "handle = \"\\\"q\\\"\\\\ \u202e\\n\"\n"},
 	} {
 		got, err := editConfig(c.before, c.key, c.value)
 		if err != nil || got != c.after {
 			t.Errorf("%q with %s = %v: %v\ngot  %q\nwant %q", c.before, c.key, c.value, err, got, c.after)
+		}
+		before, err1 := parseTables(c.before)
+		after, err2 := parseTables(got)
+		if err := errors.Join(err1, err2); err != nil || !reflect.DeepEqual(before, after) {
+			t.Errorf("%q with %s = %v: %v, tables %v, before %v", c.before, c.key, c.value, err, after, before)
 		}
 	}
 	if _, err := editConfig("wait = = 3", "wait", "1s"); err == nil {
@@ -109,6 +120,61 @@ func TestConfigIsTheFlags(t *testing.T) {
 	}
 	if err := got.readConfig(file); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%v\ngot  %v\nwant %v", err, got, want)
+	}
+}
+
+// TestConfigHasTablesForExtensions: any keys in them, no table for anybody else, and what is wrong is told with its line.
+func TestConfigHasTablesForExtensions(t *testing.T) {
+	content := `history = 3
+scripts.dotted.n = 1
+
+[scripts.pomodoro] # 25 minutes
+minutes = 25
+handle = "not the shell's"
+lists = [
+  [1, 2],
+]
+[plugins.irc.server]
+host = 'h'
+[scripts.pomodoro.deep]
+yes = true
+[plugins."two words"]
+`
+	want := defaults()
+	want.History, want.kept = 3, []string{"history"}
+	want.Scripts = map[string]map[string]any{
+		"dotted": {"n": int64(1)},
+		"pomodoro": {"minutes": int64(25), "handle": "not the shell's", "lists": []any{[]any{int64(1), int64(2)}},
+			"deep": map[string]any{"yes": true}},
+	}
+	want.Plugins = map[string]map[string]any{"irc": {"server": map[string]any{"host": "h"}}, "two words": {}}
+	got := defaults()
+	if err := got.read(content); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%v\ngot  %v\nwant %v", err, got, want)
+	}
+	for content, fault := range map[string]string{
+		"wait = '1s'\n[script.a]\n":             `:2: unknown table "script" (did you mean [scripts.NAME]?)`,
+		"[scripts.a]\n[[plugin.b]]\n":           `:2: unknown table "plugin" (did you mean [plugins.NAME]?)`,
+		"[wait]\n":                              `:1: unknown table "wait" (the README lists the keys of config.toml)`,
+		"\nscripts = 3\n":                       `:2: scripts is no table of an extension (mend the file, or move it away: opentalk runs without one)`,
+		"[scripts.a]\n[scripts]\nb = 1\n":       `:3: scripts.b is no table of an extension (mend the file, or move it away: opentalk runs without one)`,
+		"[plugins.a]\nx = 1\n[[plugins.b]]\n":   `:3: plugins.b is no table of an extension (mend the file, or move it away: opentalk runs without one)`,
+		"[plugins.a]\nx = 1\nx = 2\n":           "",
+		"plugins = [{a = 1}]\n":                 `:1: plugins is no table of an extension (mend the file, or move it away: opentalk runs without one)`,
+		"[plugins.a]\n\nhandle = 'x'\nno\n":     "",
+		"[Scripts.a]\n":                         `:1: unknown table "Scripts" (did you mean [scripts.NAME]?)`,
+		"[scripts.a]\n[other]\n[scripts.b]\n":   `:2: unknown table "other" (the README lists the keys of config.toml)`,
+		"unheard = 1\n[scripts.a]\n[scripts.b]": `:1: unknown key "unheard" (the README lists the keys of config.toml)`,
+	} {
+		o := defaults()
+		err := located("", o.read(content))
+		if err == nil {
+			t.Errorf("%q is read", content)
+			continue
+		}
+		if r := newReport(err, 0); fault != "" && r.text+" ("+r.hint+")" != fault {
+			t.Errorf("%q\ngot  %s (%s)\nwant %s", content, r.text, r.hint, fault)
+		}
 	}
 }
 

@@ -1,6 +1,8 @@
 package shell
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"opentalk/shell/term"
@@ -57,7 +59,7 @@ func runStatus(c *call) error {
 func runHelp(c *call) error {
 	if len(c.args) == 0 {
 		t := table{}
-		for _, f := range families() {
+		for _, f := range slices.Concat(families(), c.ext.family()) {
 			t.row(dim(term.Sprintf("-- %s --", f.name)))
 			for _, cmd := range f.commands {
 				t.row(term.CleanLine(cmd.usage()), term.CleanLine(cmd.help))
@@ -68,7 +70,7 @@ func runHelp(c *call) error {
 		return nil
 	}
 	name := strings.TrimPrefix(c.args[0], "/")
-	cmd := lookup(name)
+	cmd := cmp.Or(lookup(name), c.ext.extended(name))
 	if cmd == nil {
 		return unknownCommand(name)
 	}

@@ -25,7 +25,11 @@ func send(c *call, form engine.Form) error {
 	if err != nil {
 		return err
 	}
-	c.sent, err = c.Send(round.Tag, c.args[0], form, false)
+	text, err := c.ext.outgoing(c, round, c.args[0], form)
+	if err != nil {
+		return err
+	}
+	c.sent, err = c.Send(round.Tag, text, form, false)
 	return err
 }
 

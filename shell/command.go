@@ -22,7 +22,9 @@ type command struct {
 	secret   bool     // its arguments are kept in no history and are refused as an argument of the program
 	long     bool     // others may run meanwhile where a person types
 	complete []source // of each argument; what goes beyond is not completed
-	run      func(*call) error
+	// completeAny gives what may stand for any argument, of a command that does not tell them apart.
+	completeAny source
+	run         func(*call) error
 }
 
 // family is a row of commands that /help shows together.
@@ -39,7 +41,7 @@ func families() []family {
 		{"reading", readCommands()},
 		{"people", slices.Concat(peopleCommands(), personCommands())},
 		{"this round", changeCommands()},
-		{"opentalk itself", slices.Concat(doctorCommands(), shellCommands())},
+		{"opentalk itself", slices.Concat(doctorCommands(), shellCommands(), pluginCommands())},
 	}
 }
 
@@ -83,8 +85,9 @@ func splitCommand(line string) (name, rest string, ok bool) {
 	return name, rest, true
 }
 
-// parse returns the command that a line calls, and its arguments. Every other line is /send.
-func parse(line string) (command, []string, error) {
+// parse returns the command that a line calls, and its arguments. Every other line is /send. A command that is none of the
+// table may be one of an extension.
+func (x *extensions) parse(line string) (command, []string, error) {
 	name, rest, isCommand := splitCommand(line)
 	if !isCommand {
 		if pastedInvite(line) {
@@ -97,6 +100,9 @@ func parse(line string) (command, []string, error) {
 		return *lookup("send"), []string{text}, nil
 	}
 	c := lookup(name)
+	if c == nil {
+		c = x.extended(name)
+	}
 	if c == nil {
 		return command{}, nil, unknownCommand(name)
 	}
@@ -116,6 +122,9 @@ func parse(line string) (command, []string, error) {
 	}
 	return *c, args, nil
 }
+
+// parse is that without extensions.
+func parse(line string) (command, []string, error) { return (*extensions)(nil).parse(line) }
 
 func unknownCommand(name string) error {
 	var all []string
@@ -143,6 +152,8 @@ type call struct {
 	paths      paths
 	person     bool             // somebody types and reads
 	tell       func(func(view)) // at once, while the command goes on
+	ext        *extensions      // nil if there are none
+	rest       string           // of the line, behind the name
 	page       page             // where reading was left
 	round      engine.Round     // the current one
 	inRound    bool

@@ -17,6 +17,8 @@ import (
 type names struct {
 	rounds []string
 	people []string // who spoke last first
+	round  string   // the current one
+	ext    *extensions
 
 	args []string // before the one that is being typed
 	word string   // as far as it is typed
@@ -31,9 +33,12 @@ func (n names) ofCommands() (all []string) {
 	for _, c := range commands() {
 		all = append(all, c.name)
 	}
+	all = append(all, n.ext.names()...)
 	slices.Sort(all)
 	return all
 }
+
+func (n names) ofPlugins() []string { return n.ext.plugins() }
 
 // maxEntries bounds how much of a folder is read while a person waits.
 const maxEntries = 10000
@@ -90,7 +95,7 @@ func (n names) complete(line string, pos int) (from int, candidates []string) {
 	from = strings.LastIndexAny(before, " \n\t") + 1
 	n.word = before[from:]
 	name, rest, isCommand := splitCommand(before)
-	switch c := lookup(name); {
+	switch c := cmp.Or(lookup(name), n.ext.extended(name)); {
 	case isCommand && from == 0:
 		n.word = n.word[1:]
 		return from + 1, n.matching(n.ofCommands(), " ")
@@ -107,7 +112,12 @@ func (n names) complete(line string, pos int) (from int, candidates []string) {
 
 // arguments are those that command c, if there is one, may take next.
 func (n names) arguments(c *command) []string {
-	if c == nil || len(n.args) >= len(c.complete) {
+	switch {
+	case c == nil:
+		return nil
+	case c.completeAny != nil:
+		return n.matching(c.completeAny(n), " ")
+	case len(n.args) >= len(c.complete):
 		return nil
 	}
 	return n.matching(c.complete[len(n.args)](n), " ")
@@ -131,6 +141,7 @@ func (n names) matching(all []string, suffix string) (found []string) {
 type completer struct {
 	mu     sync.Mutex
 	names  names
+	ext    *extensions
 	spoken map[string]int // when somebody spoke last, in messages heard
 	heard  int
 }
@@ -149,7 +160,8 @@ func (c *completer) find(line string, pos int) (from int, candidates []string) {
 
 // set is told what there is.
 func (c *completer) set(b *book) {
-	n := names{}
+	round, _ := b.round()
+	n := names{round: round.Name, ext: c.ext}
 	for _, r := range b.rounds {
 		n.rounds = append(n.rounds, term.CleanHandle(r.Name).String())
 	}

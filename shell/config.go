@@ -106,6 +106,14 @@ func findKey(key string) (option, error) {
 	return option{}, fault
 }
 
+func unknownTable(name string) error {
+	fault := faultf(errUnknownKey, "unknown table %q", redact(name))
+	if near := nearest(name, tableNames); near != "" {
+		return fault.but("did you mean [%s.NAME]?", near)
+	}
+	return fault
+}
+
 // readConfig fills in what the flags left open from a file that need not exist.
 func (o *Options) readConfig(file string) error {
 	content, err := readConfigFile(file)
@@ -121,7 +129,12 @@ func (o *Options) read(content string) error {
 	if err != nil {
 		return err
 	}
-	return o.take(settings)
+	if err := o.take(settings); err != nil {
+		return err
+	}
+	t, err := parseTables(content)
+	o.Scripts, o.Plugins = t.Scripts, t.Plugins
+	return err
 }
 
 // located says in which file something is wrong.
@@ -157,6 +170,12 @@ func readConfigFile(file string) (string, error) {
 // take sets what no flag has set.
 func (o *Options) take(settings []setting) error {
 	for _, s := range settings {
+		if slices.Contains(tableNames, s.key) {
+			continue // [parseTables] reads these
+		}
+		if s.table {
+			return s.fault(unknownTable(s.key))
+		}
 		opt, err := findKey(s.key)
 		if err != nil {
 			return s.fault(err)

@@ -22,6 +22,9 @@ var (
 	errUnknownRound   = errors.New("unknown round")
 	errLog            = errors.New("log cannot be written")
 	errOutput         = errors.New("output cannot be written")
+	errDropped        = errors.New("dropped by a filter")
+	errExtensions     = errors.New("an extension refuses")
+	errExtensionOff   = errors.New("an extension was turned off")
 )
 
 // Code is how a kind of error is told to programs and to people. The names are a promise: they never change their meaning.
@@ -88,6 +91,9 @@ var codes = []Code{
 		Hint: "start opentalk again, with room on the disk and few rounds.db.damaged files kept: it saves what can be read"},
 	{Name: "read-only", is: is(engine.ErrReadOnly),
 		Hint: "nothing more is stored: free some space, then start opentalk again"},
+	{Name: "dropped", is: is(errDropped), Hint: "change it and send it again; /plugin info NAME tells what NAME does"},
+	{Name: "extension", is: is(errExtensions), Hint: "/plugin list shows what runs; /plugin log NAME shows what NAME said"},
+	{Name: "extension-off", is: is(errExtensionOff), Hint: "/plugin enable NAME tries it again"},
 	{Name: "bad-file", is: is(errFile), Hint: "/export writes a new file, in the folder that opentalk was started in"},
 	{Name: "log-not-writable", is: is(errLog), Hint: "choose another file with --log"},
 	{Name: "output", is: is(errOutput), Hint: "what reads the output has gone, or the disk is full"},

@@ -37,6 +37,10 @@ type Options struct {
 	Notify       notify
 	Others       others
 
+	// What config.toml has for extensions, by their names: [scripts.NAME] and [plugins.NAME].
+	NoExtensions     bool
+	Scripts, Plugins map[string]map[string]any
+
 	help, version bool
 	given         []string // flags, by name: these win over config.toml
 	kept          []string // keys that config.toml sets
@@ -86,6 +90,8 @@ func runOptions() []option {
 		{flag: "-e", arg: "LINE", help: "run LINE first; repeatable; pipe what carries a secret instead", set: addLine},
 		{flag: "--json", help: "write events as JSON Lines",
 			set: func(o *Options, _ string) error { o.JSON = true; return nil }},
+		{flag: "--no-extensions", help: "no scripts, no plugins",
+			set: func(o *Options, _ string) error { o.NoExtensions = true; return nil }},
 		{flag: "--headless", help: "no prompt, no input: stay until SIGTERM",
 			set: func(o *Options, _ string) error { o.Headless = true; return nil }},
 		{flag: "--wait", arg: "DURATION", key: "wait", help: "at the end of input: how long to wait for delivery (default 10s)",

@@ -20,6 +20,7 @@ type input struct {
 	number int // from 1; 0 for those of -e
 	err    error
 
+	sifted     bool // it has passed its filters
 	asked      bool // for a passphrase
 	passphrase []byte
 }

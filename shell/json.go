@@ -136,7 +136,10 @@ type (
 	}
 	noticeJSON struct {
 		head
-		Text string `json:"text"`
+		Text      string `json:"text"`
+		Extension string `json:"extension,omitempty"` // that says it; of opentalk's own if there is none
+		Round     string `json:"round,omitempty"`
+		Ring      bool   `json:"ring,omitempty"` // it is to draw attention
 	}
 	errorJSON struct {
 		head
@@ -218,7 +221,7 @@ func (s *stream) event(ev engine.Event) {
 	case engine.ProgressEvent:
 		s.write(progressJSON{of("progress"), name(ev.Round), ev.What, ev.Done, ev.Total})
 	case engine.NoticeEvent:
-		s.write(noticeJSON{of("notice"), redact(ev.Text)})
+		s.write(noticeJSON{head: of("notice"), Text: redact(ev.Text)})
 	case engine.ErrorEvent:
 		s.fail(newReport(ev.Err, 0))
 	}
@@ -283,7 +286,11 @@ func (s *stream) reply(c *call) {
 
 func (s *stream) fail(r report) { s.write(errorJSON{of("error"), r.text, r.hint, r.code, r.line}) }
 
-func (s *stream) notice(t term.Text) { s.write(noticeJSON{of("notice"), t.String()}) }
+func (s *stream) notice(t term.Text) { s.write(noticeJSON{head: of("notice"), Text: t.String()}) }
+
+func (s *stream) aside(a aside) {
+	s.write(noticeJSON{head: of("notice"), Text: a.text, Extension: a.extension, Round: a.round, Ring: a.ring})
+}
 
 func (s *stream) warn(t term.Text) { s.notice(t) }
 

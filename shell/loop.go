@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"opentalk/engine"
+	"opentalk/plugins/hook"
 	"opentalk/shell/term"
 )
 
@@ -27,10 +28,13 @@ func (s *Shell) loop(signals <-chan os.Signal) {
 	case !s.opts.Headless:
 		go readPipe(s.streams.In, give)
 	}
-	events := s.engine.Events()
 	for {
 		if s.runQueue(); s.ended || s.out.err != nil {
 			return
+		}
+		events := s.engine.Events()
+		if s.sieve.full() {
+			events = nil
 		}
 		var next <-chan input
 		if s.person || !s.busy && len(s.queue) == 0 && s.leaving == nil { // a pipe is read as its lines are done
@@ -42,12 +46,20 @@ func (s *Shell) loop(signals <-chan os.Signal) {
 				s.closed()
 				return
 			}
-			s.event(ev)
+			s.arrive(ev)
 		case in := <-next:
 			s.queue = append(s.queue, in)
 		case f := <-s.posts:
 			s.drain()
+			s.inOrder(f)
+		case f := <-s.sieve.sifted:
 			f()
+		case f := <-s.asks:
+			f()
+		case <-s.ext.awake():
+			for _, f := range s.ext.take() {
+				f(s.view)
+			}
 		case sig := <-signals:
 			s.signal(sig)
 		}
@@ -85,9 +97,9 @@ func (s *Shell) hold(ask func() (func(), error)) {
 // release lets the events go on that were kept.
 func (s *Shell) release() {
 	for !s.held && len(s.kept) > 0 {
-		ev := s.kept[0]
+		next := s.kept[0]
 		s.kept = s.kept[1:]
-		s.event(ev)
+		next()
 	}
 }
 
@@ -95,6 +107,9 @@ func (s *Shell) release() {
 func (s *Shell) start() {
 	kept := readState(s.paths.state())
 	s.hold(func() (func(), error) {
+		if err := s.ext.start(s.ctx); err != nil {
+			s.ext.show(func(v view) { v.fail(newReport(err, 0)) })
+		}
 		o, err := s.open(kept)
 		if err != nil {
 			return func() {
@@ -176,26 +191,32 @@ func (s *Shell) drain() {
 			if !ok {
 				return
 			}
-			s.event(ev)
+			s.arrive(ev)
 		default:
 			return
 		}
 	}
 }
 
-func (s *Shell) event(ev engine.Event) {
+// event shows what has happened, and tells extensions of it.
+func (s *Shell) event(h happening) {
 	if s.held {
-		s.kept = append(s.kept, ev)
+		s.kept = append(s.kept, func() { s.event(h) })
 		return
 	}
 	known := len(s.book.people)
-	warning := s.book.note(ev)
-	s.view.event(ev)
+	joined := s.joining(h.ev)
+	warning := s.book.note(h.ev)
+	s.ext.observe(append(joined, s.book.hookEvents(h.ev)...)...)
+	s.view.event(h.shown())
 	if !warning.Empty() {
 		s.view.warn(warning)
 	}
+	for _, name := range h.failed {
+		s.view.notice(term.Sprintf("%s failed to look at that", name))
+	}
 	s.view.changed()
-	switch ev := ev.(type) {
+	switch ev := h.ev.(type) {
 	case engine.SentEvent, engine.DeliveryEvent, engine.WaitingEvent:
 		s.leaveIfHeld()
 	case engine.MessageEvent:
@@ -208,6 +229,16 @@ func (s *Shell) event(ev engine.Event) {
 	case engine.ErrorEvent:
 		s.log.Error("engine", "err", redact(ev.Err.Error()))
 	}
+}
+
+// joining is what extensions are told of a round that was not there before.
+func (s *Shell) joining(ev engine.Event) []hook.Event {
+	if ev, ok := ev.(engine.RoundEvent); ok && s.ext != nil {
+		if _, known := s.book.rounds[ev.Round.Tag]; !known {
+			return []hook.Event{hook.RoundEvent{Round: s.book.hookRound(ev.Round), Change: hook.Joined}}
+		}
+	}
+	return nil
 }
 
 // closed is called when the engine has ended by itself.
@@ -262,7 +293,7 @@ func (s *Shell) visit(r engine.Round, was place) (visit, error) {
 	if len(all) > 0 {
 		v.newest = all[len(all)-1].At
 	}
-	v.seen, v.unread, v.more = was.unread(all, s.opts.History)
+	v.seen, v.unread, v.more = was.unread(s.ext.past(s.ctx, all...), s.opts.History)
 	if v.members, err = s.engine.Members(r.Tag); err != nil {
 		return v, err
 	}

@@ -25,6 +25,7 @@ func (s *Shell) runQueue() {
 			s.leave(!s.warned)
 		case errors.Is(in.err, errInterrupt):
 			s.interrupt()
+		case in.err == nil && s.filtered(in):
 		default:
 			s.run(in)
 		}
@@ -36,19 +37,20 @@ func (s *Shell) run(in input) {
 	s.lines, s.warned = max(s.lines, in.number), false
 	c := &call{
 		Engine: s.engine, line: in.number, look: s.look, opts: s.opts, paths: s.paths, person: s.person, page: s.page,
-		asked: in.asked, passphrase: in.passphrase,
+		asked: in.asked, passphrase: in.passphrase, ext: s.ext,
 	}
 	c.tell = func(f func(view)) { s.post(func() { f(s.view) }) }
 	c.round, c.inRound = s.book.round()
 	if c.typed = in.text; !says(in.text) {
 		s.echo(c)
 	}
+	_, c.rest, _ = splitCommand(in.text)
 	err := in.err
 	if err == nil && !utf8.ValidString(in.text) {
 		err = faultf(engine.ErrNotText, "the line is not valid UTF-8")
 	}
 	if err == nil {
-		c.command, c.args, err = parse(in.text)
+		c.command, c.args, err = s.ext.parse(in.text)
 	}
 	if err != nil {
 		s.ran(c, err)
@@ -93,6 +95,10 @@ func (s *Shell) echo(c *call) {
 // ran is the end of a line.
 func (s *Shell) ran(c *call, err error) {
 	if err != nil {
+		if errors.Is(err, errDropped) && s.editor != nil {
+			s.editor.Prefill(c.typed) // it stays typed
+			c.typed = ""
+		}
 		s.echo(c)
 		s.failed = true
 		s.fail(err, c.line)

@@ -164,13 +164,18 @@ func (s *screen) said(m engine.Message) {
 	s.message(m, term.Text{})
 }
 
-// ring draws attention to a mention, in the way that the person has chosen.
+// ring draws attention to a mention.
 func (s *screen) ring(m engine.Message) {
+	s.attract(term.Sprintf("%s: %s: %s", s.book.name(m.Round), s.look.person(m.From), m.Text))
+}
+
+// attract draws attention to something, in the way that the person has chosen.
+func (s *screen) attract(what term.Text) {
 	switch s.notify {
 	case notifyBell:
 		s.paper.ring(term.Text{})
 	case notifyOSC9:
-		s.paper.ring(term.Sprintf("%s: %s: %s", s.book.name(m.Round), s.look.person(m.From), m.Text))
+		s.paper.ring(what)
 	}
 }
 
@@ -354,6 +359,20 @@ func (s *screen) news(t term.Text) {
 	} else {
 		s.paper.complain(t)
 	}
+}
+
+// aside is told apart from what people say, and from what opentalk says: "12:01 -remind- tea".
+func (s *screen) aside(a aside) {
+	text := body(a.text)
+	if a.ring {
+		text = term.Style{Bold: true}.Apply(text)
+		s.attract(term.Sprintf("%s: %s", a.extension, a.text))
+	}
+	where := term.Text{}
+	if round, here := s.book.round(); a.round != "" && (!here || round.Name != a.round && round.Tag.String() != a.round) {
+		where = term.Sprintf(" [%s]", a.round)
+	}
+	s.news(term.Sprintf("%s%s -%s- %s", dim(s.look.clock(time.Now())), where, a.extension, text))
 }
 
 func (s *screen) notice(t term.Text) { s.news(dim(t)) }

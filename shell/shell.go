@@ -87,10 +87,14 @@ type Shell struct {
 	cancel   context.CancelFunc
 	complete completer
 
-	held     bool           // events are kept until the start, or the round that is entered, is on the screen
-	kept     []engine.Event // meanwhile
-	queue    []input        // lines that are to be run
-	busy     bool           // with a line that others wait for
+	ext   *extensions // nil if there are none
+	sieve *sieve
+	asks  chan func() // of extensions, for what only the loop knows
+
+	held     bool     // events are kept until the start, or the round that is entered, is on the screen
+	kept     []func() // what is to be done with them then
+	queue    []input  // lines that are to be run
+	busy     bool     // with a line that others wait for
 	joins    joins
 	page     page      // where reading the past was left
 	lines    int       // that were run
@@ -116,7 +120,7 @@ func New(opts Options, streams Streams) (*Shell, error) {
 		opts: opts, flags: flags, paths: where, streams: streams, book: newBook(),
 		person: streams.Person && !opts.JSON && !opts.Headless,
 		out:    &output{to: streams.Out},
-		posts:  make(chan func()), done: make(chan struct{}),
+		posts:  make(chan func()), done: make(chan struct{}), asks: make(chan func()), sieve: newSieve(),
 	}
 	s.look = look{zone: time.Local, log: opts.logName(where, s.person)}
 	s.level.Set(opts.level(s.person))
@@ -212,6 +216,7 @@ func (s *Shell) Run(eng Engine, signals <-chan os.Signal) int {
 	defer func() {
 		close(s.done)
 		s.cancel()
+		s.ext.close()
 		go func() {
 			for range eng.Events() {
 			}

@@ -12,11 +12,12 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// setting is a line of config.toml, or the lines of a long value, and where it stands.
+// setting is a line of config.toml, or the lines of a long value, or those of a table, and where it stands.
 type setting struct {
-	key         string
+	key         string // of a table the first part of its name: "scripts" of [scripts.pomodoro]
 	value       any
-	first, last int // lines, from 0, last included
+	first, last int  // lines, from 0, last included
+	table       bool // it has a header
 }
 
 // configFault is something wrong in a file, which is told with it.
@@ -32,13 +33,15 @@ func (f *configFault) Unwrap() error { return f.err }
 func (s setting) fault(err error) error { return &configFault{line: s.first + 1, err: err} }
 
 // parseConfig takes a file apart. It knows no keys. In TOML a key and its value end where a line does, so that what has been
-// read of a long value is no TOML before its end.
+// read of a long value is no TOML before its end; and a line that begins with a bracket outside of a value begins a table,
+// to which everything belongs up to the next one.
 func parseConfig(content string) (all []setting, err error) {
 	var whole map[string]any
 	if err := toml.Unmarshal([]byte(content), &whole); err != nil {
 		return nil, tomlFault(err)
 	}
 	lines := strings.SplitAfter(content, "\n")
+	tables := false
 	for first := 0; first < len(lines); {
 		last := first
 		values, err := parseLines(lines[first : last+1])
@@ -46,12 +49,40 @@ func parseConfig(content string) (all []setting, err error) {
 			last++
 			values, err = parseLines(lines[first : last+1])
 		}
+		header := strings.HasPrefix(strings.TrimLeft(lines[first], " \t"), "[")
+		tables = tables || header
+		if tables && !header {
+			if table := len(all) - 1; len(values) > 0 {
+				all[table].last = last
+			}
+			values = nil
+		}
 		for key, value := range values { // one, or none in a comment
-			all = append(all, setting{key, value, first, last})
+			all = append(all, setting{key, value, first, last, header})
 		}
 		first = last + 1
 	}
 	return all, nil
+}
+
+// tables are what extensions are told of config.toml, whatever its keys are.
+type tables struct {
+	Scripts map[string]map[string]any `toml:"scripts"`
+	Plugins map[string]map[string]any `toml:"plugins"`
+}
+
+// tableNames are what can stand before the dot in the header of a table.
+var tableNames = []string{"scripts", "plugins"}
+
+// parseTables returns the tables of a file that [parseConfig] has read.
+func parseTables(content string) (t tables, err error) {
+	err = toml.Unmarshal([]byte(content), &t)
+	var bad *toml.DecodeError
+	if errors.As(err, &bad) {
+		line, _ := bad.Position()
+		return t, &configFault{line: line, err: faultf(errConfig, "%s is no table of an extension", strings.Join(bad.Key(), "."))}
+	}
+	return t, err
 }
 
 func parseLines(lines []string) (values map[string]any, err error) {
@@ -85,7 +116,7 @@ func editConfig(content, key string, value any) (string, error) {
 	}
 	lines := strings.SplitAfter(content, "\n")
 	for _, s := range settings {
-		if s.key != key {
+		if s.key != key || s.table {
 			continue
 		}
 		old := strings.Join(lines[s.first:s.last+1], "")
@@ -101,10 +132,35 @@ func editConfig(content, key string, value any) (string, error) {
 	if written == "" {
 		return content, nil
 	}
-	if content != "" && !strings.HasSuffix(content, "\n") {
-		content += "\n"
+	at := endOfKeys(lines, settings)
+	head, tail := strings.Join(lines[:at], ""), strings.Join(lines[at:], "")
+	if head != "" && !strings.HasSuffix(head, "\n") {
+		head += "\n"
 	}
-	return content + written + "\n", nil
+	if head == "" && tail != "" {
+		tail = "\n" + tail
+	}
+	return head + written + "\n" + tail, nil
+}
+
+// endOfKeys returns the line before which a new key goes: the end of the file, or the first table and what is written over it.
+func endOfKeys(lines []string, settings []setting) int {
+	start := 0 // of what may be written over the first table
+	for _, s := range settings {
+		if !s.table {
+			start = s.last + 1
+			continue
+		}
+		at := s.first
+		for at > start && strings.HasPrefix(strings.TrimSpace(lines[at-1]), "#") {
+			at--
+		}
+		for at > start && strings.TrimSpace(lines[at-1]) == "" {
+			at--
+		}
+		return at
+	}
+	return len(lines)
 }
 
 // commentOf returns what is behind a value: blanks and a comment. A # begins one where what is before it says the same.

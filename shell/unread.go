@@ -121,6 +121,9 @@ func (b *book) mentions(m engine.Message) bool {
 	return !m.Own && m.Problem == "" && (hasWord(m.Text, b.self.Handle) || hasWord(m.Text, b.own[m.Round]))
 }
 
+// called is the own handle in a round.
+func (b *book) called(tag engine.Tag) string { return cmp.Or(b.own[tag], b.self.Handle) }
+
 // hasWord reports whether text has a handle in it as a word, whatever the case.
 func hasWord(text, handle string) bool {
 	text, handle = strings.ToLower(text), strings.ToLower(handle)

@@ -18,6 +18,7 @@ type view interface {
 	fail(r report)
 	notice(t term.Text)
 	warn(t term.Text) // of somebody who may not be who they seem
+	aside(a aside)    // an extension has something to say
 	entered(v visit)  // a round is the current one now
 	changed()         // what the prompt tells may have changed
 	clear()
@@ -33,6 +34,12 @@ type opening struct {
 	missed  []engine.Message               // of rounds but the current one
 	pending []engine.Pending               // of all rounds
 	kept    state                          // from the last time
+}
+
+// aside is what an extension says to the person. All of it is foreign.
+type aside struct {
+	extension, round, text string
+	ring                   bool // it is to draw attention
 }
 
 // visit is what there is to show of a round that is entered.

@@ -20,6 +20,8 @@ const (
 	MaxNameBytes = 128
 	// MaxTopic is in code points.
 	MaxTopic = 512
+	// MaxLeave is how many lines a leave speaks for: what a body holds, and more than anybody ever retires.
+	MaxLeave = 1024
 	// MaxAhead is how far after one's own clock a block may be, in milliseconds, before it is held: above what a clock is
 	// wrong by that nobody notices. CHAIN 6.3.
 	MaxAhead = 10 * 60 * 1000

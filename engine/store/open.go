@@ -36,6 +36,7 @@ type Store struct {
 
 	relieved  atomic.Int64 // when relieve last did something, in nanoseconds since 1970
 	reliefDue atomic.Bool  // a timer will call it
+	uses      atomic.Int64 // since then
 }
 
 // Open opens the store at path and creates it, for its owner only, if there is none. The folder must exist.

@@ -7,7 +7,8 @@ import (
 )
 
 const (
-	reliefEvery = 20 * time.Millisecond
+	reliefEvery = 10 * time.Millisecond
+	reliefUses  = 32       // or so many uses, each of which may bring in some of 64 KiB: a slow machine has no fewer
 	reliefOver  = 16 << 20 // bytes of a file that is left in memory as it is
 )
 
@@ -21,8 +22,9 @@ func (s *Store) relieve(btx *bbolt.Tx) {
 	}
 	now, last := time.Now().UnixNano(), s.relieved.Load()
 	switch {
-	case now-last >= int64(reliefEvery):
+	case now-last >= int64(reliefEvery) || s.uses.Add(1) >= reliefUses:
 		if s.relieved.CompareAndSwap(last, now) {
+			s.uses.Store(0)
 			unmapPages(btx.DB().Info().Data, uintptr(btx.Size()))
 		}
 	case s.reliefDue.CompareAndSwap(false, true):

@@ -264,28 +264,23 @@ func (s *search) found(p place, rec []byte, at int64) bool {
 // hold notes that the record at p holds, which ends there in the file.
 func (s *search) hold(p place, end int64) { s.last, s.end = p, max(s.end, end) }
 
-// Replace puts the store at path by, which is closed, in the place of the wreck, and lets go of it. The wreck stays under
-// the name that is returned. A crash leaves the one or the other in its place, and both on the disk.
-func (w *Wreck) Replace(by string) (kept string, err error) {
-	if kept, err = w.keep(); err != nil {
-		return "", err
-	}
+// Replace puts the store at path by, which is closed, in the place of the wreck, and lets go of it. A crash leaves the one
+// or the other there. The wreck is gone then but for what Keep has kept.
+func (w *Wreck) Replace(by string) error {
 	folder := filepath.Dir(w.path)
-	if err := syncFolder(folder); err != nil {
-		return "", err
-	}
 	if runtime.GOOS == "windows" {
 		w.Close() // an open file cannot be replaced
 	}
 	if err := os.Rename(by, w.path); err != nil {
-		return "", err
+		return err
 	}
 	os.Remove(w.path + suspectSuffix)
-	return kept, errors.Join(syncFolder(folder), w.Close())
+	return errors.Join(syncFolder(folder), w.Close())
 }
 
-// keep gives the wreck a second name that is free, or where a file has only one a copy.
-func (w *Wreck) keep() (name string, err error) {
+// Keep gives the wreck a second name that is free, or where a file has only one a copy; that is durable when it returns.
+// [ErrWrecks] if there is none.
+func (w *Wreck) Keep() (name string, err error) {
 	for n := 1; n <= maxWrecks; n++ {
 		name = w.path + ".damaged-" + strconv.Itoa(n)
 		if _, err := os.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
@@ -294,7 +289,7 @@ func (w *Wreck) keep() (name string, err error) {
 		if err = os.Link(w.path, name); err != nil && !errors.Is(err, fs.ErrExist) {
 			err = w.copy(name)
 		}
-		return name, err
+		return name, errors.Join(err, syncFolder(filepath.Dir(w.path)))
 	}
 	return "", fmt.Errorf("%w: %d damaged files are kept beside %q", ErrWrecks, maxWrecks, w.path)
 }

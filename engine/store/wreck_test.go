@@ -115,7 +115,10 @@ func TestReplace(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		kept, err := w.Replace(path + ".new")
+		kept, err := w.Keep()
+		if err == nil {
+			err = w.Replace(path + ".new")
+		}
 		w.Close()
 		now, _ := os.ReadFile(path)
 		aside, _ := os.ReadFile(kept)

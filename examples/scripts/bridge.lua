@@ -1,5 +1,5 @@
--- bridge.lua: writes what is said to the log of the scripts, a line each, for other programs to follow:
---   tail -F …/opentalk/logs/scripts.log | grep 'bridge: '
+-- bridge.lua: writes what is said to a log of its own, a line each, for other programs to follow:
+--   tail -F …/opentalk/logs/bridge.log
 -- and shows what matters of it wherever you are.
 ot.register { version = "1.0", description = "writes what is said to a log", needs = { "notify" } }
 
@@ -7,7 +7,7 @@ local config = ot.config { round = "", notify = false }
 
 local function line(m)
   local text = m.text:gsub("\n", "\\n")
-  return ("bridge: %s %s <%s> %s"):format(ot.date("%F %T", m.written), m.round, m.from, text)
+  return ("%s %s <%s> %s"):format(ot.date("%F %T", m.written), m.round, m.from, text)
 end
 
 ot.on("message", function(m)

@@ -8,7 +8,6 @@ local function arm(id, r)
     if ot.store.get(id) then
       ot.store.delete(id)
       ot.notify("reminder: " .. r.text)
-      print("reminder: " .. r.text)
     end
   end)
 end

@@ -134,3 +134,18 @@ func (Timer) Kind() Kind         { return KindTimer }
 func (Missed) Kind() Kind        { return KindMissed }
 func (Started) Kind() Kind       { return KindStart }
 func (Shutdown) Kind() Kind      { return KindShutdown }
+
+// Live reports whether an event is not one of the past: others are for extensions with [CanHistory] only.
+func Live(event Event) bool {
+	switch e := event.(type) {
+	case MessageEvent:
+		return e.Message.Live
+	case MentionEvent:
+		return e.Message.Live
+	case MemberEvent:
+		return e.Live
+	case TopicEvent:
+		return e.Live
+	}
+	return true
+}

@@ -50,7 +50,8 @@ type Extender interface {
 //
 // Every error is an [*Error], or that of ctx.
 type Host interface {
-	// Register replaces what is registered. Whatever stays in it keeps its place.
+	// Register replaces what is registered. Whatever stays in it keeps its place. An extension that was left out and is
+	// registered again begins anew: it gets its [Started], and is on even if it was turned off before.
 	Register(ctx context.Context, all Registration) error
 
 	// Send says something in a round, marked as written by a program ([Message.Auto]). It passes the outgoing filters of

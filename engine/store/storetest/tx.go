@@ -44,7 +44,7 @@ func (t *tx) in(tag identity.Tag, value []byte) (*draft, error) {
 func (t *tx) AddRound(tag identity.Tag, value []byte) error {
 	_, err := t.in(tag, value)
 	if err == nil {
-		return fmt.Errorf("round %x is %w", tag, store.ErrExists)
+		return fmt.Errorf("round %s is %w", tag, store.ErrExists)
 	}
 	if !errors.Is(err, store.ErrNoRound) {
 		return err

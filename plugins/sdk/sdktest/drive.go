@@ -284,7 +284,7 @@ func (c *Chat) observe(h happening, to hook.Target) error {
 func (c *Chat) observers(h happening) []hook.Target {
 	var targets []hook.Target
 	for _, e := range c.extensions {
-		if e.Name == h.except || h.only != "" && e.Name != h.only || !live(h.event) && !c.may(e, hook.CanHistory) {
+		if e.Name == h.except || h.only != "" && e.Name != h.only || !hook.Live(h.event) && !c.may(e, hook.CanHistory) {
 			continue
 		}
 		for _, o := range e.Observes {
@@ -294,19 +294,4 @@ func (c *Chat) observers(h happening) []hook.Target {
 		}
 	}
 	return targets
-}
-
-// live reports whether an event is not one of the past.
-func live(e hook.Event) bool {
-	switch e := e.(type) {
-	case hook.MessageEvent:
-		return e.Message.Live
-	case hook.MentionEvent:
-		return e.Message.Live
-	case hook.MemberEvent:
-		return e.Live
-	case hook.TopicEvent:
-		return e.Live
-	}
-	return true
 }
