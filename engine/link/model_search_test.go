@@ -56,7 +56,6 @@ type search struct {
 	rules
 	attacker
 	*terms
-	secrets map[string]*term
 	found   map[string][]string // the shortest way to each broken promise
 	linked  int                 // most sides that were linked at once
 	moments int
