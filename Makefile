@@ -34,6 +34,11 @@ crowd:
 	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestCrowd$$' -v . -crowd 20 -crowd.lives 8
 	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestT18ManyJoins$$' -v ./engine -joins 1000
 
+# Breaks the code on purpose, one promise at a time, in a copy: tests must notice each. Ten minutes.
+.PHONY: damage
+damage:
+	testdata/damage/run
+
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'gofmt would change these'; exit 1; }
 	$(GO) vet ./...
