@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -50,6 +51,8 @@ func TestMain(m *testing.M) {
 //	seal NAME PASSPHRASE  seal the secrets of a home
 //	fill FILE N CHAR      a file of one line of N bytes
 //	plugin NAME EXAMPLE…  lay out examples as plugins of a home
+//	irc SOCKET >LINE|REGEXP…
+//	                      be an IRC client: say a line, wait for one like the pattern, in this order
 //	await FILE REGEXP     wait for a file to hold this
 //	damage FILE           noise over a page of it, chosen at random
 //
@@ -76,7 +79,7 @@ func conversations(dir string) testscript.Params {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"home": home, "peer": peer, "say": say, "expect": expect, "leave": leave, "crash": crash, "stranger": stranger,
 			"fill": fill, "term": term, "socks": socks, "seal": sealHome, "oddmember": oddMember, "damage": damage,
-			"plugin": layOut, "await": awaitText,
+			"plugin": layOut, "await": awaitText, "irc": ircClient,
 		},
 	}
 }
@@ -357,4 +360,36 @@ func condition(cond string) (bool, error) {
 		return err == nil, nil
 	}
 	return false, fmt.Errorf("unknown condition %q", cond)
+}
+
+// ircClient connects until somebody listens, for the plugin may still be starting.
+func ircClient(ts *testscript.TestScript, neg bool, args []string) {
+	var conn net.Conn
+	var err error
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if conn, err = net.Dial("unix", ts.MkAbs(args[0])); err == nil {
+			break
+		}
+	}
+	ts.Check(err)
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(patience))
+	var heard strings.Builder
+	lines := bufio.NewScanner(conn)
+	for _, want := range args[1:] {
+		if line, say := strings.CutPrefix(want, ">"); say {
+			_, err := io.WriteString(conn, line+"\r\n")
+			ts.Check(err)
+			continue
+		}
+		re, err := regexp.Compile(want)
+		ts.Check(err)
+		for found := false; !found; {
+			if !lines.Scan() {
+				ts.Fatalf("no line like %q in\n%s", want, heard.String())
+			}
+			heard.WriteString(lines.Text() + "\n")
+			found = re.MatchString(lines.Text())
+		}
+	}
 }
