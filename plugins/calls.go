@@ -254,7 +254,7 @@ func (h *Host) failed(name string, id hook.HandlerID, err error) {
 	}
 	what := e.guest.describe(name, id) + err.Error()
 	e.log.line("error", what)
-	if e.guest.mark(name).strikes.add(time.Now()) {
+	if !e.guest.manages(name) && e.guest.mark(name).strikes.add(time.Now()) {
 		h.turnOff(e.guest, name, fmt.Sprintf("%d failures within a minute, the last of the %s", hook.Strikes, what))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -193,7 +194,7 @@ func (g *guest) prepare(ctx context.Context) (program, hook.Hello, error) {
 		return program{}, hello, err
 	}
 	if b := g.builtin; b != nil {
-		hello.Config, err = Manifest{Config: b.Config}.settings(nil)
+		hello.Config, err = Manifest{Config: g.builtinConfig()}.settings(nil)
 		return program{path: b.Exec, args: b.Args, mtls: true}, hello, err
 	}
 	m, err := readManifest(g.dir)
@@ -215,6 +216,22 @@ func (g *guest) prepare(ctx context.Context) (program, hook.Hello, error) {
 	}
 	return program{path: filepath.Join(g.dir, filepath.FromSlash(m.Exec)), args: m.Args, dir: g.dir, mtls: now.MTLS}, hello, nil
 }
+
+// builtinConfig is that of a builtin, with what it had registered before it ended.
+func (g *guest) builtinConfig() map[string]any {
+	g.host.mu.Lock()
+	defer g.host.mu.Unlock()
+	config := map[string]any{}
+	maps.Copy(config, g.builtin.Config)
+	if len(g.marks) > 0 {
+		had := slices.Sorted(maps.Keys(g.marks))
+		config["load"] = slices.DeleteFunc(had, g.manages)
+	}
+	return config
+}
+
+// manages reports whether an extension is the manager of a builtin.
+func (g *guest) manages(name string) bool { return g.builtin != nil && g.builtin.Manager == name }
 
 // introduce lets the plugin register.
 func (g *guest) introduce(ctx context.Context, p *process, hello hook.Hello) error {

@@ -56,12 +56,15 @@ type Config struct {
 // its extensions compute rather than wait. A filter and a completion of it get [hook.ScriptBudget]; a call that computes
 // for a second has its process killed and its extension turned off, and the others are started again.
 //
-// What it may take of memory it limits itself, before anything else.
+// What it may take of memory it limits itself, before anything else. When its process has ended and is started again, its config
+// has another key, "load": the names of the extensions that there were, but for the manager.
 type Builtin struct {
 	Name   string
 	Exec   string // a whole path
 	Args   []string
 	Config map[string]any
+	// Manager is the extension that manages the others. Its calls wait for what those do, so nothing is held against it.
+	Manager string
 }
 
 // Chat is what a host asks of the chat. Its methods are called from many goroutines. Those that return nothing must not wait.

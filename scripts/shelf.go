@@ -26,7 +26,7 @@ func checkName(name string) error {
 	if name == "" || len(name) > hook.MaxName || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" {
 		return hook.Errorf(hook.CodeInvalid, "a script's name has up to %d letters, digits, - and _, not %q", hook.MaxName, name)
 	}
-	if name == managerName {
+	if name == Manager {
 		return hook.Errorf(hook.CodeInvalid, "the name %q is taken", name)
 	}
 	return nil

@@ -25,8 +25,9 @@ type extensions struct {
 
 // Child is how this program is started again to run the scripts.
 type Child struct {
-	Exec string // a whole path
-	Args []string
+	Exec    string // a whole path
+	Args    []string
+	Manager string // the extension that /script is a command of
 }
 
 // scriptsName is that of the plugin that runs the scripts.
@@ -43,7 +44,7 @@ func (s *Shell) Extend(scripts Child) {
 	var builtins []plugins.Builtin
 	if scripts.Exec != "" {
 		builtins = append(builtins, plugins.Builtin{
-			Name: scriptsName, Exec: scripts.Exec, Args: scripts.Args,
+			Name: scriptsName, Exec: scripts.Exec, Args: scripts.Args, Manager: scripts.Manager,
 			Config: map[string]any{"folder": filepath.Join(s.paths.config, "scripts"), "config": s.opts.Scripts},
 		})
 	}
