@@ -202,7 +202,7 @@ func TestT25NoTraceOfTheRoundID(t *testing.T) {
 // spawn starts a process that logs everything, on a home with an identity that exists.
 func spawn(t *testing.T, dir, name string, n int) *process {
 	home := filepath.Join(dir, name)
-	if err := os.Mkdir(home, 0o700); err != nil {
+	if err := os.MkdirAll(home, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	identitytest.Keyring(t, home, n)
