@@ -230,6 +230,9 @@ func (g *guest) builtinConfig() map[string]any {
 	return config
 }
 
+// asleep reports whether nobody has needed it yet. Host.mu is held.
+func (g *guest) asleep() bool { return g.builtin != nil && g.builtin.Asleep && g.state == StateNew }
+
 // manages reports whether an extension is the manager of a builtin.
 func (g *guest) manages(name string) bool { return g.builtin != nil && g.builtin.Manager == name }
 

@@ -50,6 +50,12 @@ func names(folder string) ([]string, error) {
 // autoload lists what is to be loaded at the start.
 func (s shelf) autoload() ([]string, error) { return names(filepath.Dir(s.autoPath(""))) }
 
+// Wanted reports whether a folder holds scripts that are to be loaded at the start, or may do so.
+func Wanted(folder string) bool {
+	auto, err := shelf{folder}.autoload()
+	return err != nil || len(auto) > 0
+}
+
 // all lists what can be loaded.
 func (s shelf) all() []string {
 	here, _ := names(s.folder)
