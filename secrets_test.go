@@ -219,21 +219,29 @@ func TestT25NoTraceOfTheRoundID(t *testing.T) {
 
 // extend gives a home a plugin, and a script that writes down all that it is told.
 func extend(t *testing.T, home string) {
-	plugin, auto := filepath.Join(home, "plugins", "notes"), filepath.Join(home, "scripts", "autoload")
-	for _, dir := range []string{plugin, auto} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if out, err := exec.Command("go", "build", "-o", filepath.Join(plugin, "notes"), "./examples/notes").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	manifest, err := os.ReadFile("examples/notes/plugin.toml")
-	if err == nil {
-		err = os.WriteFile(filepath.Join(plugin, "plugin.toml"), manifest, 0o600)
-	}
+	addPlugin(t, home, "notes")
+	auto := filepath.Join(home, "scripts", "autoload")
+	err := os.MkdirAll(auto, 0o700)
 	if err == nil {
 		err = os.WriteFile(filepath.Join(auto, "chatty.lua"), []byte(chatty), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// addPlugin builds an example in Go into a home.
+func addPlugin(t testing.TB, home, name string) {
+	plugin := filepath.Join(home, "plugins", name)
+	if err := os.MkdirAll(plugin, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("go", "build", "-o", filepath.Join(plugin, name), "./examples/"+name).CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	manifest, err := os.ReadFile("examples/" + name + "/plugin.toml")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(plugin, "plugin.toml"), manifest, 0o600)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -266,7 +274,7 @@ func children(pid int) (pids []int) {
 }
 
 // spawn starts a process that logs everything, on a home with an identity that exists.
-func spawn(t *testing.T, dir, name string, n int) *process {
+func spawn(t testing.TB, dir, name string, n int) *process {
 	home := filepath.Join(dir, name)
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		t.Fatal(err)
@@ -283,7 +291,7 @@ func spawn(t *testing.T, dir, name string, n int) *process {
 }
 
 // first waits for a line of output that fits and returns its first group.
-func first(t *testing.T, p *process, pattern string) (group string) {
+func first(t testing.TB, p *process, pattern string) (group string) {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
 	err := p.until(pattern, func(line string) bool {

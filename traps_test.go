@@ -85,13 +85,8 @@ func newTrapped(t *testing.T, script string) *trapped {
 			t.Logf("scripts.log:\n%s", text[max(0, len(text)-8<<10):])
 		}
 	})
-	w := &trapped{t: t, alice: spawn(t, dir, "alice", 0)}
-	w.alice.say("/new friends")
-	w.alice.say("/invite")
-	token := first(t, w.alice, `"event":"invite".*"invite":"(opentalk:[a-z2-7]+)"`)
-	w.bob = spawn(t, dir, "bob", 1)
-	w.bob.say("/join " + token)
-	first(t, w.bob, `"event":"round".*"(friends)"`)
+	w := &trapped{t: t}
+	w.alice, w.bob = pair(t, dir)
 	w.until(w.bob, `"text":"(pong )`, w.ping)
 	return w
 }
