@@ -126,8 +126,10 @@ func awaitEvent(t *testing.T, p *process, kind string, fits func(map[string]any)
 }
 
 // rss is what memory a process takes.
-func rss(p *process) int {
-	raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+func rss(p *process) int { return rssOf(p.cmd.Process.Pid) }
+
+func rssOf(pid int) int {
+	raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	_, after, _ := strings.Cut(string(raw), "VmRSS:")
 	kib, _ := strconv.Atoi(strings.Fields(after + " 0")[0])
 	return kib << 10

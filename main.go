@@ -56,7 +56,7 @@ func run(args []string) int {
 	}
 	defer front.Close()
 	if self, err := os.Executable(); err == nil {
-		front.Extend(shell.Child{Exec: self, Args: []string{scriptsHost}})
+		front.Extend(shell.Child{Exec: self, Args: []string{scriptsHost}, Manager: scripts.Manager, Wanted: scripts.Wanted})
 	}
 	ending := signals()
 	chat, err := engine.Open(front.EngineConfig())

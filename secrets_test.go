@@ -10,8 +10,11 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -121,7 +124,12 @@ func record(t *testing.T, to string) *recorder {
 // logged. The round id is then in the secrets files and in what /invite printed, and nowhere else.
 func TestT25NoTraceOfTheRoundID(t *testing.T) {
 	dir := t.TempDir()
+	extend(t, filepath.Join(dir, "alice"))
 	alice := spawn(t, dir, "alice", 0)
+	alice.say("/plugin enable notes")
+	first(t, alice, `"event":"reply".*(notes runs)`)
+	alice.say("/note add tea")
+	first(t, alice, `"event":"reply".*(noted as 1)`)
 	alice.say("/new friends")
 	alice.say("/invite")
 	token := first(t, alice, `"event":"invite".*"invite":"(opentalk:[a-z2-7]+)"`)
@@ -157,10 +165,14 @@ func TestT25NoTraceOfTheRoundID(t *testing.T) {
 			t.Errorf("the round id is in %s as %s", what, how)
 		}
 	}
-	for _, p := range []*process{alice, bob} {
+	pids := children(alice.cmd.Process.Pid)
+	if runtime.GOOS == "linux" && len(pids) != 2 {
+		t.Errorf("alice has %d processes for a plugin and the scripts", len(pids))
+	}
+	for _, pid := range append(pids, alice.cmd.Process.Pid, bob.cmd.Process.Pid) {
 		for _, file := range []string{"cmdline", "environ"} {
-			if text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", p.cmd.Process.Pid, file)); err == nil {
-				look(p.name+"'s "+file, text)
+			if text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file)); err == nil {
+				look(fmt.Sprintf("the %s of %d", file, pid), text)
 			}
 		}
 	}
@@ -179,12 +191,13 @@ func TestT25NoTraceOfTheRoundID(t *testing.T) {
 			}
 		}
 	}
-	files := 0
+	files, seen := 0, map[string]bool{}
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		text, err := os.ReadFile(path)
+		seen[d.Name()] = true
 		if files++; d.Name() == "secrets" {
 			if finds(secret, text) == "" {
 				t.Errorf("%s does not hold the round id", path)
@@ -197,12 +210,73 @@ func TestT25NoTraceOfTheRoundID(t *testing.T) {
 	if err != nil || files < 8 {
 		t.Errorf("searched %d files, err %v", files, err)
 	}
+	for _, name := range []string{"extensions.db", "plugins.lock", "chatty.log"} {
+		if !seen[name] {
+			t.Errorf("there is no %s to search", name)
+		}
+	}
+}
+
+// extend gives a home a plugin, and a script that writes down all that it is told.
+func extend(t *testing.T, home string) {
+	addPlugin(t, home, "notes")
+	auto := filepath.Join(home, "scripts", "autoload")
+	err := os.MkdirAll(auto, 0o700)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(auto, "chatty.lua"), []byte(chatty), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// addPlugin builds an example in Go into a home.
+func addPlugin(t testing.TB, home, name string) {
+	plugin := filepath.Join(home, "plugins", name)
+	if err := os.MkdirAll(plugin, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("go", "build", "-o", filepath.Join(plugin, name), "./examples/"+name).CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	manifest, err := os.ReadFile("examples/" + name + "/plugin.toml")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(plugin, "plugin.toml"), manifest, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+const chatty = `ot.register { needs = { "storage", "history" } }
+local function write(e)
+  local all = ot.json.encode(e)
+  for _, r in ipairs(ot.rounds()) do all = all .. ot.json.encode({ r, ot.members(r.tag), ot.peers(r.tag), ot.history(r.tag) }) end
+  ot.log.info(all)
+  ot.store.set("last", all:sub(1, 9999))
+end
+for _, kind in ipairs { "message", "sent", "peer", "member", "round" } do ot.on(kind, write) end
+ot.filter("input", function(l) ot.log.info(l.text) end)
+`
+
+// children are the processes that one has started, where the system tells.
+func children(pid int) (pids []int) {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, file := range files {
+		text, _ := os.ReadFile(file)
+		for _, word := range strings.Fields(string(text)) {
+			if n, err := strconv.Atoi(word); err == nil {
+				pids = append(pids, n)
+			}
+		}
+	}
+	return pids
 }
 
 // spawn starts a process that logs everything, on a home with an identity that exists.
-func spawn(t *testing.T, dir, name string, n int) *process {
+func spawn(t testing.TB, dir, name string, n int) *process {
 	home := filepath.Join(dir, name)
-	if err := os.Mkdir(home, 0o700); err != nil {
+	if err := os.MkdirAll(home, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	identitytest.Keyring(t, home, n)
@@ -217,7 +291,7 @@ func spawn(t *testing.T, dir, name string, n int) *process {
 }
 
 // first waits for a line of output that fits and returns its first group.
-func first(t *testing.T, p *process, pattern string) (group string) {
+func first(t testing.TB, p *process, pattern string) (group string) {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
 	err := p.until(pattern, func(line string) bool {

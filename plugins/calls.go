@@ -176,7 +176,7 @@ func invoke[T any](
 	}
 	c := e.proc.beginCall(e.Name, id)
 	if c == nil {
-		leave(errEnded)
+		leave()
 		return none, errEnded
 	}
 	calling := context.WithValue(ctx, callKey{}, c)
@@ -191,7 +191,7 @@ func invoke[T any](
 	go func() {
 		v, err := f(calling, e.proc.extender)
 		err = e.proc.endCall(c, err)
-		leave(err)
+		leave()
 		answers <- answer{v, err}
 	}()
 	select {
@@ -202,9 +202,9 @@ func invoke[T any](
 	}
 }
 
-// enter waits until the handler is free, and, of an extension that may have ended its process, every other such. leave is told
-// how the call ended.
-func (e *extension) enter(ctx context.Context, id hook.HandlerID) (leave func(error), err error) {
+// enter waits until the handler is free, and, of an extension that may have ended its process, every other such. leave must be
+// called at the end of the call.
+func (e *extension) enter(ctx context.Context, id hook.HandlerID) (leave func(), err error) {
 	trial := e.suspect.Load()
 	if trial {
 		select {
@@ -222,23 +222,12 @@ func (e *extension) enter(ctx context.Context, id hook.HandlerID) (leave func(er
 		}
 		return nil, ctx.Err()
 	}
-	return func(err error) {
+	return func() {
 		<-slot
 		if trial {
-			if !has(err, hook.CodeClosed) {
-				e.host.acquit(e)
-			}
 			<-e.guest.trial
 		}
 	}, nil
-}
-
-// acquit takes the suspicion from an extension.
-func (h *Host) acquit(e *extension) {
-	e.suspect.Store(false)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	e.guest.mark(e.Name).suspect = false
 }
 
 // failed takes note of a failure of a handler. The third within a minute turns its extension off.
@@ -254,7 +243,7 @@ func (h *Host) failed(name string, id hook.HandlerID, err error) {
 	}
 	what := e.guest.describe(name, id) + err.Error()
 	e.log.line("error", what)
-	if e.guest.mark(name).strikes.add(time.Now()) {
+	if !e.guest.manages(name) && e.guest.mark(name).strikes.add(time.Now()) {
 		h.turnOff(e.guest, name, fmt.Sprintf("%d failures within a minute, the last of the %s", hook.Strikes, what))
 	}
 }

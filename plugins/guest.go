@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -143,7 +144,7 @@ func (g *guest) supervise(ctx context.Context, done, tried chan struct{}) {
 			return
 		}
 		hasTried()
-		if time.Since(began) > steadyAfter {
+		if err == nil || time.Since(began) > steadyAfter {
 			delay = backOffFirst
 		}
 		select {
@@ -155,7 +156,7 @@ func (g *guest) supervise(ctx context.Context, done, tried chan struct{}) {
 	}
 }
 
-// live is one run of the process. The error is why it is over; it is nil if that is somebody's fault who was blamed for it.
+// live is one run of the process. The error is why it is over; it is nil if that is the fault of an extension.
 func (g *guest) live(ctx context.Context, started func()) error {
 	what, hello, err := g.prepare(ctx)
 	if err != nil {
@@ -193,7 +194,7 @@ func (g *guest) prepare(ctx context.Context) (program, hook.Hello, error) {
 		return program{}, hello, err
 	}
 	if b := g.builtin; b != nil {
-		hello.Config, err = Manifest{Config: b.Config}.settings(nil)
+		hello.Config, err = Manifest{Config: g.builtinConfig()}.settings(nil)
 		return program{path: b.Exec, args: b.Args, mtls: true}, hello, err
 	}
 	m, err := readManifest(g.dir)
@@ -215,6 +216,25 @@ func (g *guest) prepare(ctx context.Context) (program, hook.Hello, error) {
 	}
 	return program{path: filepath.Join(g.dir, filepath.FromSlash(m.Exec)), args: m.Args, dir: g.dir, mtls: now.MTLS}, hello, nil
 }
+
+// builtinConfig is that of a builtin, with what it had registered before it ended.
+func (g *guest) builtinConfig() map[string]any {
+	g.host.mu.Lock()
+	defer g.host.mu.Unlock()
+	config := map[string]any{}
+	maps.Copy(config, g.builtin.Config)
+	if len(g.marks) > 0 {
+		had := slices.Sorted(maps.Keys(g.marks))
+		config["load"] = slices.DeleteFunc(had, g.manages)
+	}
+	return config
+}
+
+// asleep reports whether nobody has needed it yet. Host.mu is held.
+func (g *guest) asleep() bool { return g.builtin != nil && g.builtin.Asleep && g.state == StateNew }
+
+// manages reports whether an extension is the manager of a builtin.
+func (g *guest) manages(name string) bool { return g.builtin != nil && g.builtin.Manager == name }
 
 // introduce lets the plugin register.
 func (g *guest) introduce(ctx context.Context, p *process, hello hook.Hello) error {
@@ -269,17 +289,24 @@ func (g *guest) leave(p *process, called map[string]hook.HandlerID) error {
 	return errors.New(p.child.ending())
 }
 
-// blame looks whose call has ended a process. If it can have been one only, that is turned off. If it can have been several,
-// they are called one at a time from now on. h.mu is held.
+// blame looks whose call has ended a process. If it can have been one only, or one of them was suspected already, that is
+// turned off. If it can have been several, they are called one at a time from now on, and the next time it is known. It reports
+// whether it was anybody's: otherwise the plugin itself has failed. h.mu is held.
 func (h *Host) blame(p *process, called map[string]hook.HandlerID) (found bool) {
+	for _, e := range p.guest.extensions {
+		if id, ok := called[e.Name]; ok && e.suspect.Load() {
+			called = map[string]hook.HandlerID{e.Name: id}
+		}
+	}
 	for name, id := range called {
 		if len(called) == 1 {
 			h.turnOff(p.guest, name, p.guest.describe(name, id)+"it ended the process: "+p.child.ending())
 			return true
 		}
 		p.guest.mark(name).suspect = true
+		p.guest.log.line("host", fmt.Sprintf("%q may have ended the process: %s", name, p.child.ending()))
 	}
-	return false
+	return len(called) > 0
 }
 
 // ended takes note that the process is over, and reports whether it stays so.

@@ -56,12 +56,17 @@ type Config struct {
 // its extensions compute rather than wait. A filter and a completion of it get [hook.ScriptBudget]; a call that computes
 // for a second has its process killed and its extension turned off, and the others are started again.
 //
-// What it may take of memory it limits itself, before anything else.
+// What it may take of memory it limits itself, before anything else. When its process has ended and is started again, its config
+// has another key, "load": the names of the extensions that there were, but for the manager.
 type Builtin struct {
 	Name   string
 	Exec   string // a whole path
 	Args   []string
 	Config map[string]any
+	// Manager is the extension that manages the others. Its calls wait for what those do, so nothing is held against it.
+	Manager string
+	// Asleep has it started by [Host.Wake] only.
+	Asleep bool
 }
 
 // Chat is what a host asks of the chat. Its methods are called from many goroutines. Those that return nothing must not wait.
@@ -177,13 +182,38 @@ func (h *Host) Start(chat Chat) error {
 		h.locked = nil // nothing was agreed to, and it is not to be overwritten
 	}
 	for _, g := range h.guests {
-		if g.enabled() {
+		if g.enabled() && !g.asleep() {
 			g.initial = true
 			g.begin()
 		}
 	}
 	h.rebuild()
 	return err
+}
+
+// Asleep reports whether something is left for [Host.Wake].
+func (h *Host) Asleep() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, g := range h.guests {
+		if g.asleep() && !h.closed {
+			return true
+		}
+	}
+	return false
+}
+
+// Wake starts the builtins that were left asleep, and returns when they are there, or have failed once. Calling it again does
+// nothing.
+func (h *Host) Wake(ctx context.Context) {
+	h.mu.Lock()
+	for _, g := range h.guests {
+		if g.asleep() && !h.closed {
+			g.begin()
+		}
+	}
+	h.mu.Unlock()
+	h.Settled(ctx)
 }
 
 // startThread runs the starts of processes on one thread, which lasts as long as the host: Linux ends children with the

@@ -200,7 +200,7 @@ func (p *process) beginCall(ext string, id hook.HandlerID) *call {
 		return nil
 	}
 	p.calls[c] = struct{}{}
-	if p.guest.builtin != nil {
+	if p.guest.builtin != nil && !p.guest.manages(ext) {
 		c.watcher = time.AfterFunc(scriptOverrun, c.watch)
 	}
 	return c
@@ -245,7 +245,9 @@ func (p *process) cutOff() map[string]hook.HandlerID {
 	defer p.mu.Unlock()
 	called := map[string]hook.HandlerID{}
 	for c := range p.calls {
-		called[c.ext] = c.handler
+		if !p.guest.manages(c.ext) {
+			called[c.ext] = c.handler
+		}
 	}
 	return called
 }

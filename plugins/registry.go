@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/time/rate"
 
@@ -70,7 +71,9 @@ func (e *extension) may(c hook.Capability) bool { return slices.Contains(e.Needs
 type mark struct {
 	strikes strikes
 	off     bool
-	suspect bool // its process died while it and others were called; it is called alone until it has answered
+	// suspect: its process died while it and others were called. It is called alone for [hook.StrikeWindow] from when it is
+	// registered again: whatever it answers meanwhile, what it did it may do only once in a while.
+	suspect bool
 }
 
 // view is what is registered and on. It is never changed.
@@ -118,7 +121,7 @@ func (h *Host) register(p *process, all hook.Registration, running bool) error {
 		} else {
 			added.lasting = h.newLasting(p, e.Name)
 			added.initial = g.initial && !running
-			added.suspect.Store(g.mark(e.Name).suspect)
+			added.watch(g.mark(e.Name))
 			fresh = append(fresh, added)
 		}
 		g.extensions = append(g.extensions, added)
@@ -138,6 +141,16 @@ func (h *Host) register(p *process, all hook.Registration, running bool) error {
 		h.greet(e)
 	}
 	return g.rememberRequired()
+}
+
+// watch has an extension that is suspected called alone for a while. Host.mu is held.
+func (l *lasting) watch(m *mark) {
+	if !m.suspect {
+		return
+	}
+	m.suspect = false
+	l.suspect.Store(true)
+	time.AfterFunc(hook.StrikeWindow, func() { l.suspect.Store(false) })
 }
 
 // greet gives a new extension its first event. h.mu is held.

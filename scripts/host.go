@@ -136,7 +136,7 @@ func (h *Host) target(to hook.Target) (*script, error) {
 
 // Run runs a command of a script, or /script itself.
 func (h *Host) Run(ctx context.Context, call hook.Call) ([]string, error) {
-	if call.Extension == managerName {
+	if call.Extension == Manager {
 		return h.manage(ctx, call)
 	}
 	s, err := h.target(call.Target)
@@ -148,7 +148,7 @@ func (h *Host) Run(ctx context.Context, call hook.Call) ([]string, error) {
 
 // Complete asks a script, or tells what /script takes.
 func (h *Host) Complete(ctx context.Context, call hook.Completion) ([]string, error) {
-	if call.Extension == managerName {
+	if call.Extension == Manager {
 		return h.completeManage(call.Args), nil
 	}
 	s, err := h.target(call.Target)

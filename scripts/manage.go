@@ -10,8 +10,8 @@ import (
 	"opentalk/plugins/hook"
 )
 
-// managerName is the extension that /script is a command of.
-const managerName = "script"
+// Manager is the name of the extension that /script is a command of.
+const Manager = "script"
 
 // verb is what /script can do.
 type verb struct {
@@ -34,7 +34,7 @@ func verbsOf() []verb {
 
 // manager is the extension that lets people manage the others.
 func manager() hook.Extension {
-	return hook.Extension{Name: managerName, Description: "manages scripts", Commands: []hook.Command{{
+	return hook.Extension{Name: Manager, Description: "manages scripts", Commands: []hook.Command{{
 		Handler: 1, Name: "script", Usage: "VERB [NAME]", Help: "lists, loads and reloads scripts in Lua",
 		Example: "/script load away", Min: 1, Max: 3, Complete: true,
 	}}}
@@ -107,11 +107,11 @@ func (h *Host) list(_ context.Context, _ []string) ([]string, error) {
 // summary is what /script list shows of a script.
 func (s *script) summary() string {
 	ext := s.extension()
-	handlers := len(ext.Commands) + len(ext.Filters) + len(ext.Observes) - len(s.stub().Observes)
-	if handlers == 0 && ext.Version == "" {
+	if !s.isThere() {
 		if faults := s.faults.list(); len(faults) > 0 {
 			return "not loaded: " + faults[len(faults)-1].text
 		}
+		return "not loaded"
 	}
 	parts := []string{strings.TrimSpace("loaded " + ext.Version)}
 	if ext.Description != "" {
@@ -127,6 +127,12 @@ func (s *script) summary() string {
 		parts = append(parts, fmt.Sprintf("%d errors", n))
 	}
 	return strings.Join(parts, ", ")
+}
+
+func (s *script) isThere() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.there
 }
 
 // load loads a script, or loads it from the beginning if it is there: also one that was turned off.

@@ -38,6 +38,7 @@ type script struct {
 
 	mu     sync.Mutex
 	ext    hook.Extension // what the chat is told
+	there  bool           // the text of the file has run
 	loaded chan error
 }
 
@@ -215,6 +216,9 @@ func (s *script) tryLoad(ctx context.Context) error {
 	}
 	s.retire()
 	s.prog = p
+	s.mu.Lock()
+	s.there = true
+	s.mu.Unlock()
 	s.faults.clear()
 	p.begin()
 	return nil

@@ -26,7 +26,7 @@ func checkName(name string) error {
 	if name == "" || len(name) > hook.MaxName || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" {
 		return hook.Errorf(hook.CodeInvalid, "a script's name has up to %d letters, digits, - and _, not %q", hook.MaxName, name)
 	}
-	if name == managerName {
+	if name == Manager {
 		return hook.Errorf(hook.CodeInvalid, "the name %q is taken", name)
 	}
 	return nil
@@ -49,6 +49,12 @@ func names(folder string) ([]string, error) {
 
 // autoload lists what is to be loaded at the start.
 func (s shelf) autoload() ([]string, error) { return names(filepath.Dir(s.autoPath(""))) }
+
+// Wanted reports whether a folder holds scripts that are to be loaded at the start, or may do so.
+func Wanted(folder string) bool {
+	auto, err := shelf{folder}.autoload()
+	return err != nil || len(auto) > 0
+}
 
 // all lists what can be loaded.
 func (s shelf) all() []string {

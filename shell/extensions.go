@@ -25,8 +25,12 @@ type extensions struct {
 
 // Child is how this program is started again to run the scripts.
 type Child struct {
-	Exec string // a whole path
-	Args []string
+	Exec    string // a whole path
+	Args    []string
+	Manager string // the extension that /script is a command of
+	// Wanted reports whether there is a script in a folder that runs from the start. If not, a chat without a person at it, which
+	// may be there for one line only, starts the child when a line is about extensions.
+	Wanted func(folder string) bool
 }
 
 // scriptsName is that of the plugin that runs the scripts.
@@ -41,10 +45,12 @@ func (s *Shell) Extend(scripts Child) {
 		return
 	}
 	var builtins []plugins.Builtin
+	folder := filepath.Join(s.paths.config, "scripts")
 	if scripts.Exec != "" {
 		builtins = append(builtins, plugins.Builtin{
-			Name: scriptsName, Exec: scripts.Exec, Args: scripts.Args,
-			Config: map[string]any{"folder": filepath.Join(s.paths.config, "scripts"), "config": s.opts.Scripts},
+			Name: scriptsName, Exec: scripts.Exec, Args: scripts.Args, Manager: scripts.Manager,
+			Config: map[string]any{"folder": folder, "config": s.opts.Scripts},
+			Asleep: !s.person && !scripts.Wanted(folder),
 		})
 	}
 	reserved := make([]string, 0, 64)
@@ -68,6 +74,25 @@ func (x *extensions) start(ctx context.Context) error {
 	defer cancel()
 	x.host.Settled(ctx)
 	return err
+}
+
+// awakened starts what was left asleep, if a line can be about it, and reports whether it does: then the line is run afterwards.
+func (s *Shell) awakened(in input) bool {
+	name, _, is := splitCommand(in.text)
+	if s.ext == nil || !is || lookup(name) != nil && name != "help" && name != "plugin" || !s.ext.host.Asleep() {
+		return false
+	}
+	s.busy = true
+	s.spawn(func() {
+		ctx, cancel := context.WithTimeout(s.ctx, settleTime)
+		defer cancel()
+		s.ext.host.Wake(ctx)
+		s.post(func() {
+			s.busy = false
+			s.queue = append([]input{in}, s.queue...)
+		})
+	})
+	return true
 }
 
 // close ends every extension. It blocks.

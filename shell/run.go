@@ -25,7 +25,7 @@ func (s *Shell) runQueue() {
 			s.leave(!s.warned)
 		case errors.Is(in.err, errInterrupt):
 			s.interrupt()
-		case in.err == nil && s.filtered(in):
+		case in.err == nil && s.filtered(in), in.err == nil && s.awakened(in):
 		default:
 			s.run(in)
 		}
