@@ -9,7 +9,7 @@ local function result(p)
 end
 
 local function vote(m)
-  local p, n = ot.store.get(m.tag), tonumber(m.text:match("^%+(%d+)%s*$"))
+  local p, n = ot.store.get(m.tag), tonumber(m.text:match("^%+(%d+)%s*$") or "")
   if p and n and p.answers[n] then
     p.votes[m.fingerprint] = n
     ot.store.set(m.tag, p)
@@ -58,6 +58,7 @@ function test_counts_the_last_vote_of_each()
   ot.test.receive { from = "bob", text = "+2" }
   ot.test.receive { from = "eve", text = "+2" }
   ot.test.receive { from = "eve", text = "+9" }
+  ot.test.receive { from = "eve", text = "this is no vote" }
   ot.test.say("+1")
   ot.test.command("/poll end")
   assert(ot.test.sent()[1].text == "result: Lunch? 1× pizza, 2× soup")
