@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -88,13 +89,24 @@ func conversations(dir string) testscript.Params {
 type cast struct {
 	peers   map[string]*process
 	nextID  int
+
+	mu      sync.Mutex
 	closers []io.Closer
+}
+
+// closeLater has something closed at the end.
+func (c *cast) closeLater(l io.Closer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closers = append(c.closers, l)
 }
 
 func (c *cast) end() {
 	for _, p := range c.peers {
 		p.kill()
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, l := range c.closers {
 		l.Close()
 	}
@@ -285,7 +297,7 @@ func stranger(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(l.Close())
 		return
 	}
-	c.closers = append(c.closers, l)
+	c.closeLater(l)
 	go func() {
 		for {
 			nc, err := l.Accept()
@@ -297,7 +309,7 @@ func stranger(ts *testscript.TestScript, neg bool, args []string) {
 				io.CopyN(io.Discard, nc, 1)
 				nc.Close()
 			case "hang":
-				c.closers = append(c.closers, nc)
+				c.closeLater(nc)
 			case "talk":
 				io.WriteString(nc, "SSH-2.0-OpenSSH_9.2\r\n"+strings.Repeat("x", 4096))
 				io.Copy(io.Discard, nc)

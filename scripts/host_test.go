@@ -152,7 +152,7 @@ func TestReload(t *testing.T) {
 	tr := start(t, `
 ot.register { needs = { "storage" } }
 ot.command { name = "old", run = function() return "old" end }
-ot.timer(5, function() print("old timer") end)
+ot.timer(86400, function() print("old timer") end)
 ot.on_unload(function() print("bye") end)
 `)
 	change := func(text string) {
@@ -179,7 +179,7 @@ ot.on_unload(function() print("bye") end)
 	if r, err := tr.chat.Type("/new"); err != nil || r.Lines[0] != "new" {
 		t.Errorf("/new gives %v, %v", r.Lines, err)
 	}
-	tr.settle(tr.chat.Advance(time.Minute))
+	tr.settle(tr.chat.Advance(25 * time.Hour))
 	var texts []string
 	for _, line := range tr.chat.Printed() {
 		texts = append(texts, line.Text)

@@ -1,3 +1,5 @@
+//go:build !cgo
+
 package scripts
 
 import (
@@ -9,7 +11,8 @@ import (
 )
 
 // limitAddressSpace allows memoryRoom beyond what the process has mapped now: the Go runtime maps more than it uses, and how
-// much differs between systems, so the limit is measured from there.
+// much differs between systems, so the limit is measured from there. It is not for builds with cgo, where each thread maps
+// much more than it uses, later on.
 func limitAddressSpace() error {
 	statm, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
