@@ -87,8 +87,8 @@ func conversations(dir string) testscript.Params {
 
 // cast are the processes of one conversation.
 type cast struct {
-	peers   map[string]*process
-	nextID  int
+	peers  map[string]*process
+	nextID int
 
 	mu      sync.Mutex
 	closers []io.Closer
