@@ -3,6 +3,7 @@ package shell
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,7 +13,31 @@ import (
 	"opentalk/shell/term"
 )
 
-func afterwards(d time.Duration, f func()) { time.AfterFunc(d, f) }
+// turns stand in for the loop: what is to be done later, and the test, take turns.
+type turns struct{ sync.Mutex }
+
+// newTurns begins with that of the test.
+func newTurns() *turns {
+	t := &turns{}
+	t.Lock()
+	return t
+}
+
+func (t *turns) later(d time.Duration, f func()) {
+	time.AfterFunc(d, func() {
+		t.Lock()
+		defer t.Unlock()
+		f()
+	})
+}
+
+// pass lets time pass.
+func (t *turns) pass(d time.Duration) {
+	t.Unlock()
+	time.Sleep(d)
+	synctest.Wait()
+	t.Lock()
+}
 
 // drawing counts how often a terminal is written to.
 type drawing struct {
@@ -27,19 +52,18 @@ func (d *drawing) SetPrompt(t term.Text) { d.prompts++; d.Editor.SetPrompt(t) }
 // order or late.
 func TestSheetDrawsSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		loop := newTurns()
 		d := &drawing{Editor: linetest.New()}
-		s := &sheet{editor: d, later: afterwards}
+		s := &sheet{editor: d, later: loop.later}
 		const lines, seconds = 5000, 10
 		var want strings.Builder
 		for i := range lines {
 			s.print(term.Sprintf("line %d", i))
 			s.setPrompt(term.Sprintf("[%d]> ", i))
 			fmt.Fprintf(&want, "line %d\n", i)
-			time.Sleep(seconds * time.Second / lines)
-			synctest.Wait()
+			loop.pass(seconds * time.Second / lines)
 		}
-		time.Sleep(printWait)
-		synctest.Wait()
+		loop.pass(printWait)
 		if d.Shown() != want.String() || d.Prompt() != "[4999]> " {
 			t.Errorf("%d of %d bytes shown after %s, prompt %q", len(d.Shown()), want.Len(), printWait, d.Prompt())
 		}
@@ -52,8 +76,9 @@ func TestSheetDrawsSeldom(t *testing.T) {
 // TestSheetOrder: what is to be copied, and what clears the screen, overtakes nothing.
 func TestSheetOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		loop := newTurns()
 		e := linetest.New()
-		s := &sheet{editor: e, later: afterwards}
+		s := &sheet{editor: e, later: loop.later}
 		for i := range printBurst + 1 {
 			s.print(term.Sprintf("%d", i))
 		}
@@ -70,8 +95,9 @@ func TestSheetOrder(t *testing.T) {
 func TestCrowd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const seconds, authors = 30, 30
+		loop := newTurns()
 		counted, mentioned, shown, all := 0, 0, 0, 0
-		c := newCrowd(afterwards, func(line term.Text) {
+		c := newCrowd(loop.later, func(line term.Text) {
 			_, text, _ := strings.Cut(line.String(), ": ")
 			var n int
 			fmt.Sscanf(text, "%d more", &n)
@@ -89,8 +115,7 @@ func TestCrowd(t *testing.T) {
 					}
 				}
 			}
-			time.Sleep(time.Second / 15)
-			synctest.Wait()
+			loop.pass(time.Second / 15)
 		}
 		c.flush()
 		if shown+counted != all {
@@ -102,8 +127,7 @@ func TestCrowd(t *testing.T) {
 		if most := crowdBurst + crowdRate + mentioned; shown > most { // it takes less than a second to be too much
 			t.Errorf("%d shown, want at most %d", shown, most)
 		}
-		time.Sleep(2 * condenseLast)
-		synctest.Wait()
+		loop.pass(2 * condenseLast)
 		if c.flush(); len(c.authors) != 0 || c.pause != 0 {
 			t.Errorf("%d authors are remembered after a silence, pause %s", len(c.authors), c.pause)
 		}
@@ -165,7 +189,7 @@ func TestStateIsRead(t *testing.T) {
 func TestOnce(t *testing.T) {
 	var out buffer
 	b := newBook()
-	s := newScreen(look{zone: time.UTC}, b, roll{out: &output{to: &out}, columns: func() int { return 0 }}, afterwards)
+	s := newScreen(look{zone: time.UTC}, b, roll{out: &output{to: &out}, columns: func() int { return 0 }}, newTurns().later)
 	s.prompt = true
 	say := func(i byte, text string) engine.Message {
 		m := engine.Message{Round: tagOf("work"), From: someone("bob"), Text: text}
@@ -195,26 +219,24 @@ func TestOnce(t *testing.T) {
 // TestPatience: a message that has been signed has its patience anew, and one that was taken is not told of.
 func TestPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDeliveries(afterwards, func(term.Text) {})
+		loop := newTurns()
+		d := newDeliveries(loop.later, func(term.Text) {})
 		waiting, unheld := 0, 0
 		id := engine.MessageID{1}
 		d.soon(id, func() { waiting++ })
-		time.Sleep(patient - 1)
+		loop.pass(patient - 1)
 		d.soon(id, func() { unheld++ })
-		time.Sleep(patient - 1)
-		synctest.Wait()
+		loop.pass(patient - 1)
 		if waiting+unheld != 0 {
 			t.Errorf("told too early: %d, %d", waiting, unheld)
 		}
-		time.Sleep(time.Nanosecond)
-		synctest.Wait()
+		loop.pass(time.Nanosecond)
 		if waiting != 0 || unheld != 1 {
 			t.Errorf("told %d times that it waits, %d times that nobody holds it", waiting, unheld)
 		}
 		d.soon(id, func() { unheld++ })
 		d.delivered(engine.DeliveryEvent{ID: id, Held: 1, Members: 2})
-		time.Sleep(patient)
-		synctest.Wait()
+		loop.pass(patient)
 		if unheld != 1 {
 			t.Error("told of a message that somebody holds")
 		}
