@@ -22,8 +22,8 @@ func main() { os.Exit(run(os.Args[1:])) }
 // scriptsHost is the argument with which the chat starts this program again, to run the scripts.
 const scriptsHost = "scripts-host"
 
-// gcPercent keeps the memory of catching up on a million blocks below 100 MiB, on a machine that is busy too. It is the bodies
-// of blocks that come and go then: with the usual 100 there is twice as much, and catching up is a little faster.
+// gcPercent keeps the memory of catching up on a million blocks below 100 MiB, on a machine that is busy too: it is the
+// bodies of blocks that come and go then.
 const gcPercent = 50
 
 // run returns the exit status.

@@ -9,6 +9,10 @@
 //	engine → events ─────────┼→ loop → view: screen (people) or stream (programs)
 //	commands, timers → posts ┘
 //
+// Plugins and scripts stand beside it (extensions.go, translate.go). What some of their filters want to see goes through the
+// sieve (sieve.go), off the loop and in order; without any, nothing does. What they ask of the chat reaches the loop past the
+// sieve, for their answer may be what it waits for.
+//
 // What people see is made in screen.go and look.go, from text that package term has made safe; what programs read in
 // json.go. errors.go has the one table of errors with their codes and hints, flags.go that of flags, command.go that of
 // commands; the README is tested against all three.
