@@ -95,10 +95,6 @@ func (s *Shell) echo(c *call) {
 // ran is the end of a line.
 func (s *Shell) ran(c *call, err error) {
 	if err != nil {
-		if errors.Is(err, errDropped) && s.editor != nil {
-			s.editor.Prefill(c.typed) // it stays typed
-			c.typed = ""
-		}
 		s.echo(c)
 		s.failed = true
 		s.fail(err, c.line)
