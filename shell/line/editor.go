@@ -347,9 +347,6 @@ func (e *editor) show() {
 func (e *editor) Prefill(text string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.reading && len(e.buf.text) > 0 {
-		return
-	}
 	e.prefill = text
 	select {
 	case e.input.prefill <- struct{}{}:
