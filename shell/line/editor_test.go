@@ -285,6 +285,8 @@ func TestWideRunes(t *testing.T) {
 	s.see("> a▮本é👩\u200d👧z")
 	s.press("\x05\x1b[D\x7f")
 	s.see("> a本é▮z")
+	s.press("👩\u200d👧\x1b[D\x04") // all of it, where readline takes a rune
+	s.see("> a本é▮z")
 	s.press("\r")
 	s.entered("a本éz")
 }
