@@ -28,9 +28,10 @@ import (
 	"opentalk/engine/skiptest"
 )
 
-// TestMain makes the test binary the program, too, so that nothing has to be built to run it as its users do.
+// TestMain makes the test binary the program, too, so that nothing has to be built to run it as its users do, and what
+// besieges it.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"opentalk": main})
+	testscript.Main(m, map[string]func(){"opentalk": main, "besieger": besieger})
 }
 
 // TestConversations plays every conversation in testdata/script with real processes on loopback. Besides the commands of
