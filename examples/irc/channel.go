@@ -54,9 +54,10 @@ func (c *session) accept(name, invite string) {
 	})
 }
 
-// enter has the client look at a round: it gets what it has missed there, and from then on what happens.
+// enter has the client look at a round: it gets what it has missed there, and from then on what happens. While it begins it does
+// not: it will look at all that there are then.
 func (c *session) enter(tag string) {
-	if c.views[tag] != nil || c.hidden[tag] {
+	if c.beginning || c.views[tag] != nil || c.hidden[tag] {
 		return
 	}
 	v := &view{joining: true}
