@@ -227,6 +227,8 @@ func (c *conversation) chatDoes(words []string) {
 		err = c.chat.Rename(arg(1), rest(2))
 	case "topic":
 		err = c.chat.Retitle(arg(1), rest(2))
+	case "verify":
+		err = c.chat.Verify(arg(1))
 	case "up", "down":
 		err = c.chat.Connect(arg(1), words[0] == "up")
 	case "round":
