@@ -41,14 +41,20 @@ func TestConversations(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := play(t, string(want))
-			if *update {
-				err = os.WriteFile(file, []byte(got), 0o600)
-			}
-			if err != nil || got != string(want) && !*update {
-				t.Errorf("%v; the conversation goes\n%s", err, differences(string(want), got))
-			}
+			compare(t, file, string(want), play(t, string(want)))
 		})
+	}
+}
+
+// compare holds a conversation against how its file says that it goes.
+func compare(t *testing.T, file, want, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	} else if got != want {
+		t.Errorf("the conversation goes\n%s", differences(want, got))
 	}
 }
 
@@ -105,7 +111,7 @@ func (c *conversation) open() {
 	if c.server != nil {
 		return
 	}
-	plugin := newPlugin()
+	plugin := new(face).plugin()
 	plugin.Start = func(_ context.Context, chat *sdk.Host) error {
 		c.host = chat
 		return nil
@@ -221,6 +227,8 @@ func (c *conversation) chatDoes(words []string) {
 		err = c.chat.Rename(arg(1), rest(2))
 	case "topic":
 		err = c.chat.Retitle(arg(1), rest(2))
+	case "verify":
+		err = c.chat.Verify(arg(1))
 	case "up", "down":
 		err = c.chat.Connect(arg(1), words[0] == "up")
 	case "round":
