@@ -23,6 +23,7 @@ test:
 check: test lint race crowd cross demo
 	$(MAKE) fuzz FUZZTIME=10000x
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./...
+	$(GO) run ./examples/bench -program ./$(BINARY) -once
 
 .PHONY: race
 race:
@@ -48,10 +49,9 @@ lint:
 demo: build
 	$(GO) run ./examples/demo -program ./$(BINARY)
 
-# Figures are ratios: compare what one run prints with the limits that the same run prints.
-bench:
-	$(GO) test -run '^$$' -bench . -benchmem ./...
-	$(GO) test -run '^$$' -bench 'CatchUp|Open|Reconnect' -benchtime 3x ./engine -engine.blocks 100000
+# The program beside the limits of this machine, measured in turns: BENCHMARKS.md. Ratios are what to compare.
+bench: build
+	$(GO) run ./examples/bench -program ./$(BINARY)
 
 # A round of a million messages between real processes, floods of a million blocks, and many damaged homes: half an hour.
 long:

@@ -42,6 +42,7 @@ var floors = map[string][]string{
 	"opentalk/plugins/sdk":                  {"plugins/hook", "plugins/wire"},
 	"opentalk/plugins/sdk/sdktest":          {"plugins/sdk", "plugins/hook", "plugins/wire/wiretest"},
 	"opentalk/scripts":                      {"plugins/sdk", "plugins/sdk/sdktest", "plugins/hook"},
+	"opentalk/examples/bench":               {"engine/enginetest"},
 	"opentalk/examples/demo":                {},
 	"opentalk/examples/guard":               {"plugins/sdk", "plugins/hook"},
 	"opentalk/examples/irc":                 {"plugins/sdk", "plugins/hook"},

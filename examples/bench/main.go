@@ -12,6 +12,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"time"
 )
 
 // bench is one part of the table.
@@ -26,29 +28,55 @@ var benches = []bench{
 	{"burst-2", func(r *runner) error { return r.burst(2, 1, 20000) }},
 	{"burst-10", func(r *runner) error { return r.burst(10, 1, 3000) }},
 	{"all-10", func(r *runner) error { return r.burst(10, 10, 3000) }},
+	{"catch-up", (*runner).catchUp},
+	{"reconnect", (*runner).reconnect},
+	{"start", (*runner).startUp},
+	{"search", (*runner).search},
+	{"first-hit", (*runner).firstHit},
+	{"idle", (*runner).idle},
+	{"handshake", (*runner).handshake},
+	{"bulk", (*runner).bulk},
+	{"filters", (*runner).filters},
+	{"binary", (*runner).binary},
 }
 
 // runner is what all parts share.
 type runner struct {
 	program string // the opentalk to measure
 	self    string // this program
-	pairs   int
-	paced   int // messages of a turn
-	bursts  int // the same of a burst, of all senders together
-	dir     string
+	cache   string // long rounds, from run to run
+	dir     string // everything else, for this run
+
+	pairs     int
+	paced     int // messages of a turn
+	bursts    int // the same of a burst, of all senders together
+	blocks    int // of a long round
+	longest   int // of the round that a start is measured with
+	idlers    int
+	calm      time.Duration // until a process has nothing left to do
+	watch     time.Duration // how long it is watched then
+	benchtime string        // of what Go benchmarks measure
 }
 
 func main() {
 	if len(os.Args) == 3 && os.Args[1] == "floor" {
 		exit(serveFloor(os.Args[2], os.Stdin, os.Stdout))
 	}
-	r := &runner{}
+	r := &runner{idlers: 30, calm: 10 * time.Second, watch: time.Minute, benchtime: "1s"}
 	flag.StringVar(&r.program, "program", "./opentalk", "the opentalk to measure")
 	flag.IntVar(&r.pairs, "pairs", 7, "how often each figure is taken, in turns with its limit")
 	flag.IntVar(&r.paced, "paced", 100, "paced messages of each of these turns")
 	flag.IntVar(&r.bursts, "burst", 20000, "messages of each burst, of all senders together")
+	flag.IntVar(&r.blocks, "blocks", 100_000, "blocks of a long round")
+	flag.IntVar(&r.longest, "longest", 100_000, "blocks of the round that a start is measured with")
+	flag.StringVar(&r.cache, "cache", "examples/bench/cache", "where long rounds are kept")
+	once := flag.Bool("once", false, "do everything once and little of it: this measures nothing, and shows that it could")
 	rows := flag.String("rows", "", "measure only the parts whose name matches")
 	flag.Parse()
+	if *once {
+		r.pairs, r.paced, r.bursts, r.blocks, r.longest, r.idlers = 1, 5, 100, 2000, 2000, 5
+		r.calm, r.watch, r.benchtime = time.Second, time.Second, "1x"
+	}
 	exit(r.all(*rows))
 }
 
@@ -88,6 +116,18 @@ func (r *runner) all(rows string) error {
 	return nil
 }
 
+// row prints one.
+func (r *runner) row(w row) { w.print(os.Stdout) }
+
+// onLinux prints a row of what only Linux tells.
+func (r *runner) onLinux(w row) {
+	if runtime.GOOS == "linux" {
+		r.row(w)
+		return
+	}
+	fmt.Fprintf(os.Stderr, "%s: measured on Linux alone\n", w.what)
+}
+
 // opentalk is the program as a system.
 func (r *runner) opentalk() system {
 	return system{name: "opentalk", acks: true, command: func(home string) *exec.Cmd {
@@ -102,87 +142,4 @@ func (r *runner) floor() system {
 	return system{name: "floor", wholly: true, command: func(home string) *exec.Cmd {
 		return exec.Command(r.self, "floor", home)
 	}}
-}
-
-// gather starts n members of each system, side by side.
-func (r *runner) gather(n int, systems ...system) (crowds []*crowd, end func(), err error) {
-	end = func() {
-		for _, c := range crowds {
-			leave(c.members)
-		}
-	}
-	dir, err := os.MkdirTemp(r.dir, "")
-	for _, s := range systems {
-		if err != nil {
-			break
-		}
-		c := &crowd{system: s}
-		if c.members, err = s.gather(dir, n); err == nil {
-			crowds = append(crowds, c)
-			_, _, err = c.paced(20) // what happens once is no part of what is measured
-		}
-	}
-	if err != nil {
-		end()
-	}
-	return crowds, end, err
-}
-
-// send measures from a line that is given to one member until the others show it.
-func (r *runner) send(n int) error {
-	crowds, end, err := r.gather(n, r.opentalk(), r.floor())
-	if err != nil {
-		return err
-	}
-	defer end()
-	var first, last, tail [2][]float64
-	for range r.pairs {
-		for i, c := range crowds {
-			soonest, latest, err := c.paced(r.paced)
-			if err != nil {
-				return err
-			}
-			first[i] = append(first[i], median(millis(soonest)))
-			last[i] = append(last[i], median(millis(latest)))
-			tail[i] = append(tail[i], quantile(millis(latest), 0.99))
-		}
-	}
-	what := fmt.Sprintf("send → shown, N = %d", n)
-	goal, met := ratioAtMost(1.15)
-	if n > 2 {
-		row{what: what + ", first of the others, p50", ours: first[0], beside: "floor", theirs: first[1], show: inMillis}.print(os.Stdout)
-		what += ", last of the others"
-	}
-	row{what: what + ", p50", ours: last[0], beside: "floor", theirs: last[1], show: inMillis, goal: goal, met: met}.print(os.Stdout)
-	row{what: what + ", p99", ours: tail[0], beside: "floor", theirs: tail[1], show: inMillis}.print(os.Stdout)
-	return nil
-}
-
-// burst measures how many messages a second come through when members say as many as they can.
-func (r *runner) burst(n, senders int, least float64) error {
-	crowds, end, err := r.gather(n, r.opentalk(), r.floor())
-	if err != nil {
-		return err
-	}
-	defer end()
-	var rates [2][]float64
-	for range r.pairs {
-		for i, c := range crowds {
-			took, err := c.burst(c.members[:senders], r.bursts/senders)
-			if err != nil {
-				return err
-			}
-			rates[i] = append(rates[i], float64(r.bursts)/took.Seconds())
-		}
-	}
-	if err := crowds[0].equal(r.pairs * r.bursts); err != nil {
-		return err
-	}
-	what := fmt.Sprintf("burst of %d, N = %d, durable everywhere", r.bursts, n)
-	if senders > 1 {
-		what = fmt.Sprintf("%d at once, N = %d, equal and durable everywhere", senders, n)
-	}
-	goal, met := atLeast(least, perSecond)
-	row{what: what, ours: rates[0], beside: "floor", theirs: rates[1], show: perSecond, goal: goal, met: met}.print(os.Stdout)
-	return nil
 }

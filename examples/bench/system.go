@@ -33,11 +33,13 @@ type member struct {
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
 	fault bytes.Buffer // what it wrote to stderr; read when it has ended
+	ready <-chan time.Time
 	ended chan struct{}
 
 	mu     sync.Mutex
 	waits  []wait
 	linked map[string]bool // devices that it says it has a link to
+	blocks int             // of the round that it told of last
 	err    error           // what it said went wrong
 }
 
@@ -72,17 +74,24 @@ func (s system) gather(dir string, n int) (members []*member, err error) {
 		if i > 0 && !s.wholly {
 			continue
 		}
-		invite, err := m.ask("/invite", event("invite"))
+		invite, err := m.invite()
 		if err != nil {
 			return members, err
 		}
-		var ev struct{ Invite string }
-		if err := json.Unmarshal(invite, &ev); err != nil {
-			return members, err
-		}
-		invites = append(invites, ev.Invite)
+		invites = append(invites, invite)
 	}
 	return members, linked(members)
+}
+
+// invite asks for what lets others in.
+func (m *member) invite() (string, error) {
+	line, err := m.ask("/invite", event("invite"))
+	if err != nil {
+		return "", err
+	}
+	var ev struct{ Invite string }
+	err = json.Unmarshal(line, &ev)
+	return ev.Invite, err
 }
 
 // linked waits until every member has a link to every other.
@@ -109,6 +118,18 @@ func linked(members []*member) error {
 
 // start starts a process and waits until it is ready.
 func (s system) start(name, home string) (*member, error) {
+	m, err := s.launch(name, home)
+	if err == nil {
+		_, err = m.until(m.ready)
+	}
+	if err != nil && m != nil {
+		leave([]*member{m})
+	}
+	return m, err
+}
+
+// launch starts a process. Its home is made if there is none.
+func (s system) launch(name, home string) (*member, error) {
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return nil, err
 	}
@@ -122,16 +143,12 @@ func (s system) start(name, home string) (*member, error) {
 	if err != nil {
 		return nil, err
 	}
-	ready := m.expect(event("ready"))
+	m.ready = m.expect(event("ready"))
 	if err := m.cmd.Start(); err != nil {
 		return nil, err
 	}
 	go m.hear(stdout)
-	_, err = m.until(ready)
-	if err != nil {
-		leave([]*member{m})
-	}
-	return m, err
+	return m, nil
 }
 
 // leave ends processes and waits until they have ended.
@@ -155,15 +172,15 @@ func event(name string) func([]byte) bool {
 // hear takes the events of a process until its end.
 func (m *member) hear(stdout io.Reader) {
 	defer close(m.ended)
-	peer, failed := event("peer"), event("error")
+	peer, round, failed := event("peer"), event("round"), event("error")
 	lines := bufio.NewScanner(stdout)
 	lines.Buffer(make([]byte, 1<<16), 1<<20)
 	for lines.Scan() {
 		now, line := time.Now(), lines.Bytes()
 		m.mu.Lock()
 		switch {
-		case peer(line):
-			m.met(line)
+		case peer(line), round(line):
+			m.note(line)
 		case failed(line):
 			m.err = errors.Join(m.err, fmt.Errorf("%s: %s", m.name, line))
 		}
@@ -181,16 +198,21 @@ func (m *member) hear(stdout io.Reader) {
 	m.cmd.Wait()
 }
 
-// met takes down who is there, and who is no more.
-func (m *member) met(line []byte) {
-	var ev struct{ Device, State string }
-	if err := json.Unmarshal(line, &ev); err != nil {
-		m.err = errors.Join(m.err, err)
-		return
+// note takes down who is there or no more, and how long a round is.
+func (m *member) note(line []byte) {
+	var ev struct {
+		Event, Device, State string
+		Blocks               int
 	}
-	if ev.State == "online" {
+	err := json.Unmarshal(line, &ev)
+	switch {
+	case err != nil:
+		m.err = errors.Join(m.err, err)
+	case ev.Event == "round":
+		m.blocks = ev.Blocks
+	case ev.State == "online":
 		m.linked[ev.Device] = true
-	} else {
+	default:
 		delete(m.linked, ev.Device)
 	}
 }
@@ -217,7 +239,7 @@ func (m *member) until(done <-chan time.Time) (time.Time, error) {
 		case at := <-done:
 			return at, nil
 		default:
-			return time.Time{}, fmt.Errorf("%s has ended: %s", m.name, m.fault.String())
+			return time.Time{}, errors.Join(fmt.Errorf("%s has ended: %s", m.name, m.fault.String()), m.err)
 		}
 	case <-late.C:
 		m.mu.Lock()

@@ -164,3 +164,88 @@ func (c *crowd) equal(n int) error {
 	}
 	return nil
 }
+
+// gather starts n members of each system, side by side, opentalk first.
+func (r *runner) gather(n int) (crowds []*crowd, end func(), err error) {
+	end = func() {
+		for _, c := range crowds {
+			leave(c.members)
+		}
+	}
+	dir, err := os.MkdirTemp(r.dir, "")
+	for _, s := range []system{r.opentalk(), r.floor()} {
+		if err != nil {
+			break
+		}
+		c := &crowd{system: s}
+		if c.members, err = s.gather(dir, n); err == nil {
+			crowds = append(crowds, c)
+			_, _, err = c.paced(20) // what happens once is no part of what is measured
+		}
+	}
+	if err != nil {
+		end()
+	}
+	return crowds, end, err
+}
+
+// send measures from a line that is given to one member until the others show it.
+func (r *runner) send(n int) error {
+	crowds, end, err := r.gather(n)
+	if err != nil {
+		return err
+	}
+	defer end()
+	first, last, tail := make([][]float64, len(crowds)), make([][]float64, len(crowds)), make([][]float64, len(crowds))
+	for range r.pairs {
+		for i, c := range crowds {
+			soonest, latest, err := c.paced(r.paced)
+			if err != nil {
+				return err
+			}
+			first[i] = append(first[i], median(millis(soonest)))
+			last[i] = append(last[i], median(millis(latest)))
+			tail[i] = append(tail[i], quantile(millis(latest), 0.99))
+		}
+	}
+	what := fmt.Sprintf("send → shown, N = %d, last of the others", n)
+	for i, c := range crowds[1:] {
+		beside := row{beside: c.name, show: inMillis}
+		if n > 2 {
+			r.row(beside.of(fmt.Sprintf("send → shown, N = %d, first of the others, p50", n), first[0], first[i+1]))
+		}
+		r.row(beside.of(what+", p50", last[0], last[i+1]).ratioAtMost(1.15))
+		r.row(beside.of(what+", p99", tail[0], tail[i+1]))
+	}
+	return nil
+}
+
+// burst measures how many messages a second come through when members say as many as they can.
+func (r *runner) burst(n, senders int, least float64) error {
+	crowds, end, err := r.gather(n)
+	if err != nil {
+		return err
+	}
+	defer end()
+	rates := make([][]float64, len(crowds))
+	for range r.pairs {
+		for i, c := range crowds {
+			took, err := c.burst(c.members[:senders], r.bursts/senders)
+			if err != nil {
+				return err
+			}
+			rates[i] = append(rates[i], float64(r.bursts)/took.Seconds())
+		}
+	}
+	if err := crowds[0].equal(r.pairs * r.bursts); err != nil {
+		return err
+	}
+	what := fmt.Sprintf("burst of %d, N = %d, durable everywhere", r.bursts, n)
+	if senders > 1 {
+		what = fmt.Sprintf("%d at once, N = %d, equal and durable everywhere", senders, n)
+	}
+	for i, c := range crowds[1:] {
+		r.row(row{beside: c.name, show: perSecond}.of(what, rates[0], rates[i+1]).atLeast(least))
+	}
+	return nil
+}
