@@ -18,26 +18,27 @@ import (
 
 // bench is one part of the table.
 type bench struct {
-	name string
-	run  func(*runner) error
+	name     string
+	run      func(*runner) error
+	compared bool // others do it, too
 }
 
 var benches = []bench{
-	{"send-2", func(r *runner) error { return r.send(2) }},
-	{"send-10", func(r *runner) error { return r.send(10) }},
-	{"burst-2", func(r *runner) error { return r.burst(2, 1, 20000) }},
-	{"burst-10", func(r *runner) error { return r.burst(10, 1, 3000) }},
-	{"all-10", func(r *runner) error { return r.burst(10, 10, 3000) }},
-	{"catch-up", (*runner).catchUp},
-	{"reconnect", (*runner).reconnect},
-	{"start", (*runner).startUp},
-	{"search", (*runner).search},
-	{"first-hit", (*runner).firstHit},
-	{"idle", (*runner).idle},
-	{"handshake", (*runner).handshake},
-	{"bulk", (*runner).bulk},
-	{"filters", (*runner).filters},
-	{"binary", (*runner).binary},
+	{"send-2", func(r *runner) error { return r.send(2) }, true},
+	{"send-10", func(r *runner) error { return r.send(10) }, true},
+	{"burst-2", func(r *runner) error { return r.burst(2, 1, 20000) }, true},
+	{"burst-10", func(r *runner) error { return r.burst(10, 1, 3000) }, true},
+	{"all-10", func(r *runner) error { return r.burst(10, 10, 3000) }, true},
+	{"catch-up", (*runner).catchUp, true},
+	{"reconnect", (*runner).reconnect, false},
+	{"start", (*runner).startUp, false},
+	{"search", (*runner).search, false},
+	{"first-hit", (*runner).firstHit, false},
+	{"idle", (*runner).idle, false},
+	{"handshake", (*runner).handshake, false},
+	{"bulk", (*runner).bulk, false},
+	{"filters", (*runner).filters, false},
+	{"binary", (*runner).binary, false},
 }
 
 // runner is what all parts share.
@@ -46,6 +47,8 @@ type runner struct {
 	self    string // this program
 	cache   string // long rounds, from run to run
 	dir     string // everything else, for this run
+
+	compare bool // beside other systems, not beside the limits of this machine
 
 	pairs     int
 	paced     int // messages of a turn
@@ -70,6 +73,7 @@ func main() {
 	flag.IntVar(&r.blocks, "blocks", 100_000, "blocks of a long round")
 	flag.IntVar(&r.longest, "longest", 100_000, "blocks of the round that a start is measured with")
 	flag.StringVar(&r.cache, "cache", "examples/bench/cache", "where long rounds are kept")
+	flag.BoolVar(&r.compare, "compare", false, "measure beside other systems at the same work, what of it they do")
 	once := flag.Bool("once", false, "do everything once and little of it: this measures nothing, and shows that it could")
 	rows := flag.String("rows", "", "measure only the parts whose name matches")
 	flag.Parse()
@@ -106,7 +110,7 @@ func (r *runner) all(rows string) error {
 	defer os.RemoveAll(r.dir)
 	head(os.Stdout)
 	for _, b := range benches {
-		if !wanted.MatchString(b.name) {
+		if !wanted.MatchString(b.name) || r.compare && !b.compared {
 			continue
 		}
 		if err := b.run(r); err != nil {

@@ -33,7 +33,8 @@ type member struct {
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
 	fault bytes.Buffer // what it wrote to stderr; read when it has ended
-	ready <-chan time.Time
+	ready <-chan time.Time // its first event of each kind
+	round <-chan time.Time
 	ended chan struct{}
 
 	mu     sync.Mutex
@@ -97,23 +98,21 @@ func (m *member) invite() (string, error) {
 // linked waits until every member has a link to every other.
 func linked(members []*member) error {
 	for _, m := range members {
-		for late := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-			m.mu.Lock()
-			links, err := len(m.linked), m.err
-			m.mu.Unlock()
-			switch {
-			case err != nil:
-				return err
-			case links >= len(members)-1:
-			case time.Now().After(late):
-				return fmt.Errorf("%s has %d links of %d", m.name, links, len(members)-1)
-			default:
-				continue
-			}
-			break
+		all := m.expect(func([]byte) bool { return len(m.linked) >= len(members)-1 })
+		if m.links() >= len(members)-1 {
+			continue // there may be nothing more to tell
+		}
+		if _, err := m.until(all); err != nil {
+			return fmt.Errorf("%d links of %d: %w", m.links(), len(members)-1, err)
 		}
 	}
 	return nil
+}
+
+func (m *member) links() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.linked)
 }
 
 // start starts a process and waits until it is ready.
@@ -143,7 +142,7 @@ func (s system) launch(name, home string) (*member, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.ready = m.expect(event("ready"))
+	m.ready, m.round = m.expect(event("ready")), m.expect(event("round"))
 	if err := m.cmd.Start(); err != nil {
 		return nil, err
 	}

@@ -95,7 +95,7 @@ func percent(v float64) string   { return fmt.Sprintf("%.3f %%", v) }
 // The goals: of the ratio, or of the figure itself.
 
 func (r row) ratioAtMost(most float64) row {
-	r.goal, r.met = fmt.Sprintf("≤ %g ×", most), func(_, _, ratio float64) bool { return ratio <= most }
+	r.goal, r.met = fmt.Sprintf("≤ %.3g ×", most), func(_, _, ratio float64) bool { return ratio <= most }
 	return r
 }
 
