@@ -10,9 +10,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"syscall"
 	"time"
 )
 
@@ -108,6 +110,13 @@ func (r *runner) all(rows string) error {
 		return err
 	}
 	defer os.RemoveAll(r.dir)
+	ending := make(chan os.Signal, 1)
+	signal.Notify(ending, os.Interrupt, syscall.SIGTERM)
+	go func() { // the members end with their input
+		<-ending
+		os.RemoveAll(r.dir)
+		os.Exit(130)
+	}()
 	head(os.Stdout)
 	for _, b := range benches {
 		if !wanted.MatchString(b.name) || r.compare && !b.compared {
