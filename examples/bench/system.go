@@ -32,7 +32,7 @@ type member struct {
 	name  string
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
-	fault bytes.Buffer // what it wrote to stderr; read when it has ended
+	fault bytes.Buffer     // what it wrote to stderr; read when it has ended
 	ready <-chan time.Time // its first event of each kind
 	round <-chan time.Time
 	ended chan struct{}
