@@ -26,12 +26,13 @@ import (
 	"opentalk/engine/identity"
 	"opentalk/engine/identity/identitytest"
 	"opentalk/engine/link"
-	"opentalk/engine/store"
 )
 
+// These measure the engine within one process, for a profile. What people wait for, between processes, is in examples/bench.
+//
 // Absolute times say more of the machine than of the program, so beside each figure stands what the machine itself can do,
 // measured in the same run, and their ratio: x-… is how many times as long it takes.
-var benchBlocks = flag.Int("engine.blocks", 10_000, "blocks in the round that benchmarks catch up with and open")
+var benchBlocks = flag.Int("engine.blocks", 10_000, "blocks in the round that benchmarks catch up with and search")
 
 // times is how long f takes, the best of n.
 func times(n int, f func()) time.Duration {
@@ -387,30 +388,6 @@ func BenchmarkCatchUp(b *testing.B) {
 	if heap > heapLimit {
 		b.Errorf("heap of %d bytes, of two engines, exceeds %d", heap, heapLimit)
 	}
-}
-
-// BenchmarkOpen opens a home with a long round, beside opening its store alone.
-func BenchmarkOpen(b *testing.B) {
-	long := longHistory(b, *benchBlocks)
-	dir := long.home(b)
-	e := at(b, dir, nil) // the first time something may have to be written
-	drain(e)
-	e.Close()
-	bare := times(3, func() {
-		s, err := store.Open(filepath.Join(dir, "rounds.db"))
-		if err != nil {
-			b.Fatal(err)
-		}
-		s.Close()
-	})
-	for b.Loop() {
-		e := at(b, dir, nil)
-		b.StopTimer()
-		drain(e)
-		e.Close()
-		b.StartTimer()
-	}
-	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/float64(bare), "x-store")
 }
 
 // BenchmarkReconnect is from dialling until a member who holds the same is online, and what the two say to each other: round
