@@ -34,6 +34,13 @@ crowd:
 	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestCrowd$$' -v . -crowd 20 -crowd.lives 8
 	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestT18ManyJoins$$' -v ./engine -joins 1000
 
+# Strangers at the door: ten thousand junk handshakes a second, or as many as the machine gives; ten thousand slow sockets; a
+# thousand joins a minute. Four minutes. An honest dial takes less than two seconds, or this fails.
+.PHONY: hostile
+hostile:
+	CGO_ENABLED=0 $(GO) test -count=1 -v -run '^Test(T8Junk|T9Slow|T18Flood)' . -hostile.junk 10000 -hostile.sockets 10000 \
+		-hostile.time 30s -hostile.joins 950 -hostile.late 2s
+
 # Breaks the code on purpose, one promise at a time, in a copy: tests must notice each. Ten minutes.
 .PHONY: damage
 damage:

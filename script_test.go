@@ -28,9 +28,10 @@ import (
 	"opentalk/engine/skiptest"
 )
 
-// TestMain makes the test binary the program, too, so that nothing has to be built to run it as its users do.
+// TestMain makes the test binary the program, too, so that nothing has to be built to run it as its users do, and what
+// besieges it.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"opentalk": main})
+	testscript.Main(m, map[string]func(){"opentalk": main, "besieger": besieger})
 }
 
 // TestConversations plays every conversation in testdata/script with real processes on loopback. Besides the commands of
@@ -46,6 +47,11 @@ func TestMain(m *testing.M) {
 //	term NAME [STATUS]    SIGTERM, and wait for it to end with this exit status
 //	crash NAME            kill -9
 //	stranger NAME HOW     a listener at $NAME that is no opentalk: refuse, close, talk or hang
+//	caller ADDRESS KIND…  callers who are no members: http, outsider, leaver; each is hung up on without an answer
+//	insider ADDRESS INVITE KIND…
+//	                      callers who know the round: ahead has a clock an hour ahead, forger sends what is no block, overlong
+//	                      what is no record
+//	told NAME REGEXP      wait for a peer to write this to stderr
 //	oddmember NAME ADDRESS APART
 //	                      a member with a clock that is apart, who says that it cannot reach anybody; the home is not open
 //	socks NAME USER PASS  a SOCKS5 proxy at $NAME that knows one host, friend.example, which is this machine
@@ -81,7 +87,7 @@ func conversations(dir string) testscript.Params {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"home": home, "peer": peer, "say": say, "expect": expect, "leave": leave, "crash": crash, "stranger": stranger,
 			"fill": fill, "term": term, "socks": socks, "seal": sealHome, "oddmember": oddMember, "damage": damage,
-			"plugin": layOut, "await": awaitText, "irc": ircClient,
+			"plugin": layOut, "await": awaitText, "irc": ircClient, "caller": caller, "insider": insideCaller, "told": told,
 		},
 	}
 }
@@ -349,15 +355,23 @@ func layOut(ts *testscript.TestScript, neg bool, args []string) {
 
 // awaitText waits for what another process writes.
 func awaitText(ts *testscript.TestScript, neg bool, args []string) {
-	re, err := regexp.Compile(args[1])
+	awaitIn(ts, args[0], args[1], func() string {
+		text, _ := os.ReadFile(ts.MkAbs(args[0]))
+		return string(text)
+	})
+}
+
+// told waits for what a peer writes to stderr.
+func told(ts *testscript.TestScript, neg bool, args []string) {
+	awaitIn(ts, args[0], args[1], theCast(ts).peer(ts, args[0]).stderr.String)
+}
+
+func awaitIn(ts *testscript.TestScript, what, pattern string, text func() string) {
+	re, err := regexp.Compile(pattern)
 	ts.Check(err)
-	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		text, err := os.ReadFile(ts.MkAbs(args[0]))
-		if err == nil && re.Match(text) {
-			return
-		}
+	for end := time.Now().Add(patience); !re.MatchString(text()); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			ts.Fatalf("%s holds %q, %v", args[0], text, err)
+			ts.Fatalf("%s holds %q", what, text())
 		}
 	}
 }

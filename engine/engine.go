@@ -34,6 +34,7 @@
 //	depart.go     leaving a round, and coming back to it
 //	connect.go    dialling on demand; doctor.go: finding out why somebody cannot be reached; reach.go: by whom this device is
 //	marks.go      whom this person has verified, and whom they ignore
+//	tally.go      what this run has seen, counted
 //	view.go       blocks as the front shows them; archive.go: those on disk, read beside the core; search.go
 //
 // The front uses [Engine] and drains its events. The engine knows nothing of screens, scripts or plugins.
@@ -76,7 +77,6 @@ type Engine struct {
 	replay   *link.Replay
 	guard    *link.Guard
 	accepted atomic.Pointer[accept] // as whom, and of which rounds, links are made
-	refused  atomic.Int64
 
 	events *queue
 	calls  chan call
@@ -314,6 +314,7 @@ func (e *Engine) Close() error {
 		e.cancel()
 		<-e.stopped
 		e.work.Wait()
+		e.core.tally.tell()
 		e.events.close()
 		e.closeErr = e.home.store.Close()
 	})

@@ -107,15 +107,18 @@ func (s *Shell) release() {
 func (s *Shell) start() {
 	kept := readState(s.paths.state())
 	s.hold(func() (func(), error) {
-		if err := s.ext.start(s.ctx); err != nil {
-			s.ext.show(func(v view) { v.fail(newReport(err, 0)) })
-		}
 		o, err := s.open(kept)
+		if err == nil {
+			_, err = ask(s.ctx, s, func() (any, error) { s.book.open(o); return nil, nil })
+		}
 		if err != nil {
 			return func() {
 				s.fail(err, 0)
 				s.end(statusFailed)
 			}, nil
+		}
+		if err := s.ext.start(s.ctx); err != nil { // which may ask for what the book has
+			s.ext.show(func(v view) { v.fail(newReport(err, 0)) })
 		}
 		return func() { s.opened(o) }, nil
 	})
@@ -171,7 +174,6 @@ func (s *Shell) openFor(o *opening) (err error) {
 }
 
 func (s *Shell) opened(o opening) {
-	s.book.open(o)
 	s.view.ready(o)
 	s.view.changed()
 	if o.current != nil {

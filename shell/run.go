@@ -95,6 +95,7 @@ func (s *Shell) echo(c *call) {
 // ran is the end of a line.
 func (s *Shell) ran(c *call, err error) {
 	if err != nil {
+		s.dropped(c.typed, err)
 		s.echo(c)
 		s.failed = true
 		s.fail(err, c.line)
@@ -103,6 +104,13 @@ func (s *Shell) ran(c *call, err error) {
 	s.view.reply(c)
 	if c.then != nil {
 		c.then(s)
+	}
+}
+
+// dropped has a line that no filter has let pass stay typed.
+func (s *Shell) dropped(line string, err error) {
+	if errors.Is(err, errDropped) && s.editor != nil {
+		s.editor.Prefill(line)
 	}
 }
 
