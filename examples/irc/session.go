@@ -87,7 +87,6 @@ func (c *session) line(line string) {
 	if c.closed || strings.Trim(line, " \r\n") == "" {
 		return
 	}
-	line = strings.ToValidUTF8(line, "\uFFFD") // parts of it are sent back
 	m, err := ircmsg.ParseLineStrict(line, true, maxLine)
 	switch {
 	case errors.Is(err, ircmsg.ErrorBodyTooLong), errors.Is(err, ircmsg.ErrorTagsTooLong):
