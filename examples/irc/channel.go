@@ -24,7 +24,7 @@ func (c *session) joinAll(r request) {
 		round := c.find(name)
 		switch {
 		case strings.HasPrefix(strings.ToLower(invite), invitePrefix):
-			c.accept(name, invite)
+			c.accept(word(name), invite)
 		case round != nil:
 			c.hide(round.Tag, false)
 			c.enter(round.Tag)

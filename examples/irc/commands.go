@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"slices"
 	"strings"
 
@@ -25,6 +23,8 @@ var commands map[string]command
 func init() {
 	nothing := func(*session, request) {}
 	commands = map[string]command{
+		"AUTHENTICATE": {1, true, (*session).authenticate, false},
+
 		"CAP":  {1, true, (*session).capability, false},
 		"PASS": {1, true, (*session).pass, false},
 		"NICK": {0, true, (*session).changeNick, false},
@@ -59,15 +59,6 @@ func init() {
 }
 
 func (c *session) ping(r request) { c.send(serverName, "PONG", serverName, clean(r.Params[0])) }
-
-func (c *session) pass(r request) {
-	if c.registered {
-		c.reply("462", "You have registered already")
-		return
-	}
-	given, want := sha256.Sum256([]byte(r.Params[0])), sha256.Sum256([]byte(c.password))
-	c.passed = c.password == "" || subtle.ConstantTimeCompare(given[:], want[:]) == 1
-}
 
 func (c *session) user(r request) {
 	if c.registered {

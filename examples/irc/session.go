@@ -21,7 +21,7 @@ type session struct {
 	write func(line []byte)
 	close func(why string)
 
-	nickGiven, passed, negotiating, registered, closed bool
+	nickGiven, authenticating, passed, negotiating, registered, closed bool
 	// beginning: it is not known yet which rounds it looks at.
 	beginning bool
 
@@ -53,7 +53,7 @@ type heard struct {
 
 // capabilities that a client may ask for.
 var capabilities = []string{
-	"account-tag", "away-notify", "batch", "draft/chathistory", "echo-message", "extended-join", "message-tags", "server-time",
+	"account-tag", "away-notify", "batch", "draft/chathistory", "echo-message", "extended-join", "message-tags", "sasl", "server-time",
 }
 
 // connect begins a session.
@@ -256,8 +256,7 @@ func (c *session) welcome() {
 		return
 	}
 	if !c.passed {
-		c.reply("464", "The password is wrong, or missing")
-		c.end("Closing link: wrong password")
+		c.turnAway("464")
 		return
 	}
 	c.registered = true
