@@ -21,6 +21,7 @@ test:
 
 # What CI runs: the tests, the race detector, vet, staticcheck, every platform, and a little fuzzing.
 check: test lint race crowd cross demo
+	$(MAKE) soak SOAK=20s
 	$(MAKE) fuzz FUZZTIME=10000x
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./...
 
@@ -33,6 +34,13 @@ race:
 crowd:
 	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestCrowd$$' -v . -crowd 20 -crowd.lives 8
 	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestT18ManyJoins$$' -v ./engine -joins 1000
+
+# Eight members on a network that loses, delays, splits and resets, with processes that stand still now and then. Needs root and
+# nftables.
+.PHONY: soak
+SOAK ?= 2m
+soak:
+	$(GO) test -count=1 -v -run '^TestSoak$$' -timeout 0 . -soak $(SOAK)
 
 # Breaks the code on purpose, one promise at a time, in a copy: tests must notice each. Ten minutes.
 .PHONY: damage
