@@ -28,11 +28,11 @@ import (
 	"opentalk/engine/skiptest"
 )
 
-// TestMain makes the test binary the program, too, so that nothing has to be built to run it as its users do, and what
-// besieges it.
-func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"opentalk": main, "besieger": besieger})
-}
+// commands are what the test binary is, too, under other names: the program, so that nothing has to be built to run it as its
+// users do, and what some tests need beside it.
+var commands = map[string]func(){"opentalk": main, "besieger": besieger}
+
+func TestMain(m *testing.M) { testscript.Main(m, commands) }
 
 // TestConversations plays every conversation in testdata/script with real processes on loopback. Besides the commands of
 // testscript these have:
