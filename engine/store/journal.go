@@ -98,15 +98,20 @@ func records(b []byte) (all []record) {
 	}
 }
 
-// openJournal opens or makes the journal of the store at path.
+// openJournal opens or makes the journal of the store at path. Once it is there both files are on the disk by their names.
 func openJournal(path string) (j journal, err error) {
 	_, err = os.Lstat(path + journalSuffix)
 	made := errors.Is(err, fs.ErrNotExist)
 	f, err := openPlain(path+journalSuffix, os.O_RDWR)
 	if err == nil && made {
-		err = syncFolder(filepath.Dir(path))
+		if err = syncFolder(filepath.Dir(path)); err != nil {
+			f.Close()
+		}
 	}
-	return journal{file: f}, err
+	if err != nil {
+		return j, err
+	}
+	return journal{file: f}, nil
 }
 
 // readJournal reads the journal of the store at path; there may be none.

@@ -3,11 +3,13 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
+	"syscall"
 	"testing"
 )
 
@@ -137,10 +139,11 @@ func TestJournalTorn(t *testing.T) {
 	// The journal of another store, and of this one at another time, is none.
 	other := filepath.Join(t.TempDir(), "other")
 	fill(t, other, 10).Close()
-	early := copyStore(t, path)
+	early, gone := copyStore(t, path), copyStore(t, path)
 	os.Remove(early + journalSuffix)
 	open(t, early).Close()
-	for _, to := range []string{other, early} {
+	os.Remove(gone) // a journal without its store
+	for _, to := range []string{other, early, gone} {
 		later := bytes.Clone(b[:s.journal.end])
 		_, first, _ := parseRecord(later)
 		if to == early {
@@ -149,10 +152,47 @@ func TestJournalTorn(t *testing.T) {
 		if err := os.WriteFile(to+journalSuffix, later, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if n, err := open(t, to).Count(testTag); n != 10 || err != nil {
+		if n, err := open(t, to).Count(testTag); to == gone && !errors.Is(err, ErrNoRound) || to != gone && (n != 10 || err != nil) {
 			t.Error(n, err)
 		}
 	}
+}
+
+// full is a file on a disk that is full: half of what is written goes on it.
+type full struct {
+	journalFile
+	tried int
+}
+
+func (f *full) WriteAt(b []byte, at int64) (int, error) {
+	f.tried++
+	f.journalFile.WriteAt(b[:len(b)/2], at)
+	return len(b) / 2, syscall.ENOSPC
+}
+
+// TestJournalFull has no room for a record. Nothing is tried again, and what had returned before is there when it is opened.
+func TestJournalFull(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store")
+	s := fill(t, path, 10)
+	write(t, s, func(tx Tx) error { return addBlocks(tx, 10, 11) })
+	disk := &full{journalFile: s.journal.file}
+	s.journal.file = disk
+	for range 3 {
+		err := s.Write(func(tx Tx) error { return addBlocks(tx, 11, 12) })
+		if !errors.Is(err, ErrReadOnly) || !errors.Is(err, syscall.ENOSPC) {
+			t.Error(err)
+		}
+	}
+	e, _, _ := testBlock(10)
+	if _, ok, err := s.Entry(testTag, e.ID); !ok || err != nil || disk.tried != 1 {
+		t.Errorf("block 10 is seen: %v, %v; tried %d times", ok, err, disk.tried)
+	}
+	s.Close()
+	s = open(t, path)
+	if n, err := s.Count(testTag); n != 11 || err != nil {
+		t.Error(n, err)
+	}
+	write(t, s, func(tx Tx) error { return addBlocks(tx, 11, 12) })
 }
 
 // TestWreckJournal finds what only the journal has.
@@ -185,5 +225,25 @@ func TestWreckJournal(t *testing.T) {
 		if bytes.Contains([]byte(what), []byte("draft 201")) {
 			t.Error("a draft that was taken out is found")
 		}
+	}
+}
+
+// TestJournalThatDoesNotFit: what cannot be done again is damage, and stays for whoever saves what is left.
+func TestJournalThatDoesNotFit(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store")
+	s := fill(t, path, 10)
+	e, raw, cites := testBlock(3) // it is there
+	r := record{s.id, s.number + 1, appendOp(nil, opAddBlock, testTag, appendEntry(nil, e), raw, joinIDs(cites))}
+	s.Close()
+	if err := os.WriteFile(path+journalSuffix, r.encode(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := Open(path); !errors.Is(err, ErrDamaged) {
+			t.Error(err)
+		}
+	}
+	if b, err := readJournal(path); err != nil || !bytes.Equal(b, r.encode()) {
+		t.Error("the journal is not what it was", err)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -52,10 +51,6 @@ func Open(path string) (*Store, error) {
 	if err := s.inspect(); err != nil {
 		return nil, err
 	}
-	created := false
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-		created = true
-	}
 	db, err := s.bolt(false)
 	if err != nil {
 		return nil, err
@@ -70,9 +65,6 @@ func Open(path string) (*Store, error) {
 	}
 	if err == nil {
 		err = s.clear()
-	}
-	if err == nil && created {
-		err = syncFolder(filepath.Dir(path))
 	}
 	if err != nil {
 		s.Close()

@@ -250,11 +250,7 @@ func (s *Store) fail(cause error) error {
 
 // recover does what the journal has and bbolt has not.
 func (s *Store) recover() error {
-	err := s.readAbout()
-	if err == nil {
-		s.journal, err = openJournal(s.path)
-	}
-	if err != nil {
+	if err := s.readAbout(); err != nil {
 		return err
 	}
 	b, err := readJournal(s.path)
@@ -267,11 +263,13 @@ func (s *Store) recover() error {
 			done, s.number = append(done, r.ops), r.number
 		}
 	}
-	if len(done) == 0 {
-		return nil
+	if len(done) > 0 {
+		if err = s.replay(done); err == nil {
+			err = s.commit()
+		}
 	}
-	if err := s.replay(done); err != nil {
-		return err
+	if err == nil {
+		s.journal, err = openJournal(s.path)
 	}
-	return s.commit()
+	return err
 }
