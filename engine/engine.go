@@ -297,14 +297,21 @@ func (e *Engine) Invite(tag Tag) (inv Invite, err error) {
 // Send says something in a round: 1 byte to 8 KiB of UTF-8. It returns when the message is durable: signed if somebody is
 // online, otherwise in the outbox, from where it goes when somebody comes. [SentEvent] tells which.
 func (e *Engine) Send(tag Tag, text string, form Form, auto bool) (MessageID, error) {
-	ch := make(chan answer[MessageID], 1)
-	err := e.in(tag, func(r *round) {
-		r.say(text, form, auto, func(id MessageID, err error) { ch <- answer[MessageID]{id, err} })
-	})
+	durable, err := e.Say(tag, text, form, auto)
 	if err != nil {
 		return MessageID{}, err
 	}
-	return wait(context.Background(), e, ch)
+	return durable()
+}
+
+// Say is Send in two steps, for who has more to say: it returns when the message has its place behind those that were said
+// before, and durable when Send would. What is said meanwhile is made durable together.
+func (e *Engine) Say(tag Tag, text string, form Form, auto bool) (durable func() (MessageID, error), err error) {
+	ch := make(chan answer[MessageID], 1)
+	err = e.in(tag, func(r *round) {
+		r.say(text, form, auto, func(id MessageID, err error) { ch <- answer[MessageID]{id, err} })
+	})
+	return func() (MessageID, error) { return wait(context.Background(), e, ch) }, err
 }
 
 // Close says goodbye to every peer, waits for the disk, and ends every goroutine. Whatever is asked of the engine later
