@@ -84,7 +84,7 @@ func (p *program) addTimer(l *lua.LState) int {
 	if len(p.timers) >= hook.MaxTimers-1 {
 		l.RaiseError("more than %d timers", hook.MaxTimers-1)
 	}
-	p.add(l, h)
+	p.add(l, h, "timer")
 	p.script.timers++
 	h.timer = strconv.Itoa(p.script.timers)
 	p.timers[h.timer] = h
