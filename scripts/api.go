@@ -23,7 +23,7 @@ func (p *program) openAPI() {
 		}
 	}
 	p.l.SetGlobal("ot", ot)
-	p.l.SetGlobal("print", ot.RawGetString("print"))
+	p.l.SetGlobal("print", p.l.NewFunction(p.printAll))
 }
 
 // api lists what "ot" offers: functions, and tables of functions.

@@ -33,7 +33,7 @@ type script struct {
 	store   store
 
 	// Of the script's goroutine.
-	prog   *program // nil until the file has been loaded
+	prog   *program                  // nil until the file has been loaded
 	ids    map[string]hook.HandlerID // by what they are of: see number
 	timers int                       // set so far: each has a name of its own
 

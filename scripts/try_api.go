@@ -1,6 +1,7 @@
 package scripts
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -38,6 +39,7 @@ func outcome(err error, values ...lua.LValue) []lua.LValue {
 }
 
 func (t *trial) receive(l *lua.LState) int {
+	t.script.prog.only(l, l.CheckTable(1), "from", "text", "form", "auto", "mention", "late", "live", "written")
 	m := t.message(l, l.CheckTable(1))
 	return later(l, func() []lua.LValue {
 		result, err := t.chat.Hear(m)
@@ -90,7 +92,10 @@ func (t *trial) command(l *lua.LState) int {
 
 func (t *trial) advance(l *lua.LState) int {
 	d := time.Duration(float64(l.CheckNumber(1)) * float64(time.Second))
-	return later(l, func() []lua.LValue { return outcome(t.settle(t.chat.Advance(d)), lua.LTrue) })
+	return later(l, func() []lua.LValue {
+		err := t.settle(nil) // timers that the test itself has set
+		return outcome(t.settle(errors.Join(err, t.chat.Advance(d))), lua.LTrue)
+	})
 }
 
 // event has something else happen.

@@ -261,13 +261,13 @@ func (c *Chat) enter(name string) *round {
 		return r
 	}
 	r := &round{Round: hook.Round{Name: name, Tag: fingerprint("round " + name), Handle: c.self.Handle}}
-	r.members = []hook.Member{{Person: c.me(r), Online: true, Devices: 1, Joined: c.now, Seen: c.now}}
+	r.members = []hook.Member{{Person: c.me(r), Devices: 1, Joined: c.now}}
 	c.rounds = append(c.rounds, r)
 	return r
 }
 
 func (c *Chat) me(r *round) hook.Person {
-	return hook.Person{Handle: r.Handle, Fingerprint: c.self.Fingerprint, Own: true, Verified: true}
+	return hook.Person{Handle: r.Handle, Fingerprint: c.self.Fingerprint, Own: true}
 }
 
 // member returns somebody, who from now on is a member of the current round.
