@@ -75,7 +75,7 @@ func (s *script) note(err error, tell bool) error {
 		}
 		return nil
 	})
-	return errors.New(text)
+	return &hook.Error{Code: hook.CodeFailed, Text: text, Hint: "/script errors " + s.name + " shows more"}
 }
 
 // describe splits an error into one line and the traceback.

@@ -195,8 +195,7 @@ func runTest(file, name string) error {
 		state, values, err := t.resume(p, thread, fn, given)
 		switch {
 		case err != nil:
-			text, trace := describe(t.script, err)
-			return errors.New(strings.Join(append([]string{text}, trace...), "\n\t"))
+			return t.failure(err)
 		case state == lua.ResumeOK:
 			if faults := t.script.faults.list(); len(faults) > 0 {
 				return errors.New(faults[0].text)
@@ -209,6 +208,20 @@ func runTest(file, name string) error {
 		}
 		given = act()
 	}
+}
+
+// failure is all that there is to say of a test that failed: the whole error, where it was, and what was printed before.
+func (t *trial) failure(err error) error {
+	text, lines := describe(t.script, err)
+	var api *lua.ApiError
+	if errors.As(err, &api) {
+		text = strings.TrimSpace(api.Object.String())
+	}
+	t.settle(nil)
+	for _, p := range t.chat.Printed() {
+		lines = append(lines, "printed: "+p.Text)
+	}
+	return errors.New(strings.Join(append([]string{text}, lines...), "\n\t"))
 }
 
 // resume runs a test on, on the script's goroutine.

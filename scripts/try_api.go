@@ -15,7 +15,8 @@ import (
 // api lists what "ot.test" offers. What has something happen waits until everything has that follows from it.
 func (t *trial) api() map[string]lua.LGFunction {
 	return map[string]lua.LGFunction{
-		"receive": t.receive, "event": t.event, "say": t.say, "command": t.command, "advance": t.advance,
+		"receive": t.receive, "event": t.event, "say": t.say, "command": t.command, "complete": t.complete,
+		"advance":  t.advance,
 		"sent":     t.read(func() []*lua.LTable { return t.messages(t.chat.Sent(), &t.seen.sent) }),
 		"printed":  t.readLines(t.lines((*sdktest.Chat).Printed, &t.seen.printed)),
 		"notified": t.readLines(t.lines((*sdktest.Chat).Notified, &t.seen.notified)),
@@ -87,6 +88,18 @@ func (t *trial) command(l *lua.LState) int {
 			lines.Append(lua.LString(s))
 		}
 		return outcome(t.settle(err), lines)
+	})
+}
+
+func (t *trial) complete(l *lua.LState) int {
+	line := l.CheckString(1)
+	return later(l, func() []lua.LValue {
+		all, err := t.chat.Complete(line)
+		words := l.NewTable()
+		for _, w := range all {
+			words.Append(lua.LString(w))
+		}
+		return outcome(t.settle(err), words)
 	})
 }
 
