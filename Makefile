@@ -21,6 +21,7 @@ test:
 
 # What CI runs: the tests, the race detector, vet, staticcheck, every platform, and a little fuzzing.
 check: test lint race crowd cross demo
+	$(MAKE) soak SOAK=20s
 	$(MAKE) fuzz FUZZTIME=10000x
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./...
 	$(GO) run ./examples/bench -program ./$(BINARY) -once
@@ -34,6 +35,20 @@ race:
 crowd:
 	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestCrowd$$' -v . -crowd 20 -crowd.lives 8
 	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestT18ManyJoins$$' -v ./engine -joins 1000
+
+# Strangers at the door: ten thousand junk handshakes a second, or as many as the machine gives; ten thousand slow sockets; a
+# thousand joins a minute. Four minutes. An honest dial takes less than two seconds, or this fails.
+.PHONY: hostile
+hostile:
+	CGO_ENABLED=0 $(GO) test -count=1 -v -run '^Test(T8Junk|T9Slow|T18Flood)' . -hostile.junk 10000 -hostile.sockets 10000 \
+		-hostile.time 30s -hostile.joins 950 -hostile.late 2s
+
+# Eight members on a network that loses, delays, splits and resets, with processes that stand still now and then. Needs root and
+# nftables.
+.PHONY: soak
+SOAK ?= 2m
+soak:
+	$(GO) test -count=1 -v -run '^TestSoak$$' -timeout 0 . -soak $(SOAK)
 
 # Breaks the code on purpose, one promise at a time, in a copy: tests must notice each. Ten minutes.
 .PHONY: damage

@@ -209,6 +209,7 @@ func (s *Shell) event(h happening) {
 	known := len(s.book.people)
 	joined := s.joining(h.ev)
 	warning := s.book.note(h.ev)
+	s.completes(h.ev, len(s.book.people) != known)
 	s.ext.observe(append(joined, s.book.hookEvents(h.ev)...)...)
 	s.view.event(h.shown())
 	if !warning.Empty() {
@@ -223,14 +224,21 @@ func (s *Shell) event(h happening) {
 		s.leaveIfHeld()
 	case engine.MessageEvent:
 		s.rememberSoon()
+	case engine.ErrorEvent:
+		s.log.Error("engine", "err", redact(ev.Err.Error()))
+	}
+}
+
+// completes keeps the line editor's completion up to date, before what has happened is seen.
+func (s *Shell) completes(ev engine.Event, newcomer bool) {
+	switch ev := ev.(type) {
+	case engine.MessageEvent:
 		s.complete.hear(ev.Message.From)
-		if len(s.book.people) != known {
+		if newcomer {
 			s.complete.set(s.book)
 		}
 	case engine.RoundEvent, engine.MemberEvent, engine.PeerEvent:
 		s.complete.set(s.book)
-	case engine.ErrorEvent:
-		s.log.Error("engine", "err", redact(ev.Err.Error()))
 	}
 }
 
