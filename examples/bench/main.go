@@ -53,12 +53,12 @@ type runner struct {
 	compare bool // beside other systems, not beside the limits of this machine
 
 	pairs     int
-	paced     int // messages of a turn
-	bursts    int // the same of a burst, of all senders together
-	blocks    int // of a long round
-	longest   int // of the round that a start is measured with
-	many      int // members, where two are not enough
-	idlers    int // of those who have nothing to say
+	paced     int           // messages of a turn
+	bursts    int           // the same of a burst, of all senders together
+	blocks    int           // of a long round
+	longest   int           // of the round that a start is measured with
+	many      int           // members, where two are not enough
+	idlers    int           // of those who have nothing to say
 	calm      time.Duration // until a process has nothing left to do
 	watch     time.Duration // how long it is watched then
 	benchtime string        // of what Go benchmarks measure
