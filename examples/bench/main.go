@@ -50,7 +50,8 @@ type runner struct {
 	cache   string // long rounds, from run to run
 	dir     string // everything else, for this run
 
-	compare bool // beside other systems, not beside the limits of this machine
+	compare bool     // beside other systems, not beside the limits of this machine
+	beside  []system // what talk is measured beside
 
 	pairs     int
 	paced     int           // messages of a turn
@@ -107,6 +108,7 @@ func (r *runner) all(rows string) error {
 	if r.program, err = filepath.Abs(r.program); err != nil {
 		return err
 	}
+	r.beside = r.besides()
 	if r.dir, err = os.MkdirTemp("", "opentalk-bench-"); err != nil {
 		return err
 	}
