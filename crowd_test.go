@@ -44,6 +44,7 @@ type member struct {
 	ended   chan struct{} // the process is no more, and all it told has been read
 	news    chan struct{} // a token after every event
 	said    int
+	killed  int
 
 	mu    sync.Mutex
 	acked map[string]string // texts of messages by id for which a `sent` event came: they must never be lost
@@ -283,6 +284,8 @@ func (m *member) live() {
 	after, how := time.Duration(m.rnd.IntN(most))*time.Millisecond, syscall.SIGKILL
 	if m.rnd.IntN(3) == 0 {
 		how = syscall.SIGTERM
+	} else {
+		m.killed++
 	}
 	end := time.AfterFunc(after, func() { m.process.cmd.Process.Signal(how) })
 	defer end.Stop()
@@ -311,8 +314,9 @@ func (m *member) finish() {
 
 // compare looks at what each has on its disk.
 func compare(t *testing.T, members []*member) {
-	acked := map[string]string{}
+	acked, killed := map[string]string{}, 0
 	for _, m := range members {
+		killed += m.killed
 		for id, text := range m.acked {
 			acked[id] = text
 		}
@@ -339,7 +343,7 @@ func compare(t *testing.T, members []*member) {
 			t.Errorf("%s has %d lines, %s %d, or in another order", m.name, len(history), members[0].name, len(first))
 		}
 	}
-	t.Logf("%d lines, %d of them acknowledged", len(first), len(acked))
+	t.Logf("%d lines, %d of them acknowledged; %d killed", len(first), len(acked), killed)
 }
 
 // onDisk is the history that a home keeps, newest first, each message with its id.
