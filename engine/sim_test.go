@@ -297,7 +297,7 @@ func (s *sim) happen() bool {
 		s.deliver(c.pipe)
 	default:
 		s.remove(c.pipe)
-		s.step(c.pipe.to, linkDown{c.pipe.toID, errors.New("cut")})
+		s.step(c.pipe.to, linkDown{link: c.pipe.toID, err: errors.New("cut")})
 	}
 	return true
 }
