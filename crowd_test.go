@@ -38,6 +38,7 @@ type member struct {
 	listen string
 	as     []string      // the command that is started
 	pace   time.Duration // it pauses for less than this between two things that it says
+	fault  string        // the code of an error that it may tell of
 	rnd    *rand.Rand
 
 	process *process
@@ -215,7 +216,8 @@ func (m *member) hear(line string) {
 	case "delivery":
 		m.held[ev.ID] = ev.Held
 	case "error":
-		if ev.Code != "closed" && ev.Code != "interrupted" {
+		m.told["error"] = ev.Text
+		if ev.Code != "closed" && ev.Code != "interrupted" && ev.Code != m.fault {
 			m.t.Errorf("%s: %s", m.name, line)
 		}
 	}
@@ -243,6 +245,13 @@ func (m *member) await(what string, enough func() bool) bool {
 			return false
 		}
 	}
+}
+
+// look has f look at what has been heard.
+func (m *member) look(f func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f()
 }
 
 // talk says one thing after another, each once the last is acknowledged, until calm or until the process ends.
