@@ -68,7 +68,7 @@ torture:
 .PHONY: faults
 faults:
 	$(GO) test -count=1 -run '^Test(Damage|PowerCut|Kill)$$' ./engine/store -store.damage 1000 -store.cuts 1000 -store.kills 30
-	$(GO) test -count=1 -run '^TestModel$$' ./engine/store/storetest -rapid.checks 1000
+	$(GO) test -count=1 -run '^TestModel$$' ./engine/store/storetest -rapid.checks 1000 -rapid.steps 15
 	$(GO) test -count=1 -run '^Test(Any|Admission|Held)' ./engine/chain -rapid.checks 1000
 
 lint:
