@@ -20,7 +20,7 @@ test:
 	CGO_ENABLED=0 $(GO) test ./...
 
 # What CI runs: the tests, the race detector, vet, staticcheck, every platform, and a little fuzzing.
-check: test lint race crowd cross demo
+check: test lint race crowd faults cross demo
 	$(MAKE) soak SOAK=20s
 	$(MAKE) fuzz FUZZTIME=10000x
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./...
@@ -54,6 +54,22 @@ soak:
 .PHONY: damage
 damage:
 	testdata/damage/run
+
+# Everything that is too long for every change, tried so often as before a release. It goes on where the last run stopped.
+#
+#	make torture TORTURE_TIME=8h
+#	make torture TORTURE_TIME=0         # only tells what has been done
+#	make torture ROWS='kills simulation'
+.PHONY: torture
+torture:
+	@GO='$(GO)' testdata/torture/run $(ROWS)
+
+# The figures of crashes, damage and models that CI wants, which are more than `make test` has time for.
+.PHONY: faults
+faults:
+	$(GO) test -count=1 -run '^Test(Damage|PowerCut|Kill)$$' ./engine/store -store.damage 1000 -store.cuts 1000 -store.kills 30
+	$(GO) test -count=1 -run '^TestModel$$' ./engine/store/storetest -rapid.checks 1000 -rapid.steps 15
+	$(GO) test -count=1 -run '^Test(Any|Admission|Held)' ./engine/chain -rapid.checks 1000
 
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'gofmt would change these'; exit 1; }
