@@ -35,7 +35,7 @@ func (r *round) spent() string {
 	return ""
 }
 
-// retireSpent retires this device if it is spent in any round.
+// retireSpent retires this device if it is spent in any round, and has not done so just now.
 func (c *core) retireSpent() {
 	if c.broken != nil || c.now.Before(c.retireNext) {
 		return
@@ -66,6 +66,9 @@ func (c *core) retire(why string) error {
 		c.wakeAt(c.retireNext)
 		return fmt.Errorf("%w: %s, and a new device in its place cannot be made: %w", ErrHomeNotWritable, why, err)
 	}
+	c.retireWait = min(max(2*c.retireWait, retireAgain), retireMost)
+	c.retireNext = c.now.Add(c.retireWait)
+	c.wakeAt(c.retireNext)
 	c.self.Key, c.self.Credential = c.keys.Device, c.keys.Credential
 	c.tell(NoticeEvent{Text: why + "; it goes on as a new device of yours, and what waits is sent by that"})
 	c.accepts()
@@ -104,7 +107,7 @@ func (r *round) replace() error {
 // what that had written, as nobody else's does.
 func (r *round) adoptEnds() {
 	own := r.people[r.c.self.Credential.Fingerprint()]
-	if len(own.devices) == 1 || len(r.drafts) > 0 || !r.member || r.c.broken != nil {
+	if own == nil || len(own.devices) == 1 || len(r.drafts) > 0 || !r.member || r.c.broken != nil {
 		return
 	}
 	for _, head := range r.chain.Heads() {
