@@ -264,7 +264,7 @@ func (r *round) sortHeads(entries []store.Entry) (heads []chain.Place, held []st
 			kept = append(kept, h)
 		}
 	}
-	if len(kept) == 0 { // nothing but what is held cites genesis, which is not stored as a block
+	if len(entries) == 0 { // genesis is not stored as a block
 		kept = append(kept, chain.Place{ID: r.chain.Genesis(), Author: r.genesis.Author, T: r.genesis.T})
 	}
 	return kept, held, nil

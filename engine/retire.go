@@ -19,7 +19,8 @@ import (
 // added, links are made as the new device, and what waits is signed by it.
 
 // spent says why this device must not write in a round any more, "" while it may. That its line is ahead matters only when
-// something is to be written; a clock that is behind the others' does not make it so.
+// something is to be written; a clock that is behind the others' does not make it so,
+// nor does one that is before genesis: a new line could not begin earlier.
 func (r *round) spent() string {
 	own := r.chain.Line(r.c.self.Key.Device())
 	switch {
@@ -28,7 +29,7 @@ func (r *round) spent() string {
 	case own.Fork != nil:
 		return fmt.Sprintf("this device has signed two blocks with number %d in %q, as a home does that was restored from a backup "+
 			"or runs twice", own.Fork.Seq, r.name)
-	case len(r.drafts) > 0 && r.informed() && own.Newest.T > r.c.latest()+chain.MaxAhead:
+	case len(r.drafts) > 0 && r.informed() && own.Newest.T > max(r.c.latest(), r.genesis.T)+chain.MaxAhead:
 		return fmt.Sprintf("what this device wrote last in %q is dated %s, when its clock was wrong",
 			r.name, time.UnixMilli(int64(own.Newest.T)).Format(time.DateOnly))
 	}
