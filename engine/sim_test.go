@@ -29,6 +29,7 @@ type sim struct {
 	links    linkID // of links that tests make by hand
 	tag      Tag
 	id       identity.RoundID
+	from     int                     // whose message came last
 	liar     *node                   // a member who is not honest, nil if all are
 	after    func(*node)             // looks at a node after each of its steps, if set
 	author   map[MessageID]*node     // who said it
@@ -240,6 +241,9 @@ func (nd *node) Wake() time.Time     { return nd.core.wake }
 
 // Received verifies the blocks in a message, as the driver does, and ends the link over one that is none.
 func (nd *node) Received(id enginetest.LinkID, msg link.Message) {
+	if from := nd.Peer(id); from != nil {
+		nd.s.from = from.N
+	}
 	blocks, err := nd.s.blocksIn(msg)
 	if err != nil {
 		if from := nd.Peer(id); from.Tamper == nil {

@@ -17,8 +17,6 @@ var (
 	seedsFlag = flag.Int("seeds", 0, "how many seeds the simulation runs, one after another")
 )
 
-const defaultSeeds = 500
-
 // seeds are those that are asked for.
 func seeds() (from, to uint64) {
 	switch {

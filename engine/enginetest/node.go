@@ -60,6 +60,7 @@ type Node struct {
 	Skew    time.Duration // of its clock
 	Address string
 	Inbound bool // it can be dialled, but not dial
+	Hidden  bool // it can dial, but not be dialled
 	Traffic Traffic
 	// Tamper, if it is set, says what leaves instead of a message: each a link.Message, or a []byte, which may be none.
 	Tamper func(to *Node, msg link.Message) []any
@@ -224,9 +225,9 @@ func (n *Node) find(d Dial) (to *Node, wait time.Duration, err error) {
 		return nil, 0, socket.ErrRefused
 	}
 	switch to = w.nodes[i]; {
-	case w.silence[way{n.N, to.N}] || w.silence[way{to.N, n.N}] || w.walls[way{n.N, to.N}] && w.Weather.Drop:
+	case w.silence[way{n.N, to.N}] || w.silence[way{to.N, n.N}] || (w.walls[way{n.N, to.N}] || to.Hidden) && w.Weather.Drop:
 		return nil, dialTime, socket.ErrTimeout
-	case to.engine == nil || n.Inbound || w.walls[way{n.N, to.N}]:
+	case to.engine == nil || n.Inbound || to.Hidden || w.walls[way{n.N, to.N}]:
 		return nil, 0, socket.ErrRefused
 	case to == n:
 		return nil, 0, link.ErrSelf

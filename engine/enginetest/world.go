@@ -11,6 +11,7 @@
 //	node.go      one device: its links, its disk, its clock
 //	weather.go   delay, loss, walls, silence
 //	liar.go      a member who sends what no engine would
+//	figures.go   how a message spread, as a table and as a picture
 //	history.go   homes that were long in use
 //
 // A link is a stream that keeps its order, since the engine speaks over nothing else: a lost packet delays what comes after
