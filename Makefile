@@ -7,7 +7,7 @@ BINARY   := opentalk$(shell $(GO) env GOEXE)
 # The binary is small and says nothing of the machine it was built on.
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w'
 
-.PHONY: run build test check demo bench long fuzz cross clean lint
+.PHONY: run build test check demo bench bench-compare long fuzz cross clean lint
 
 run: build
 	./$(BINARY)
@@ -21,8 +21,10 @@ test:
 
 # What CI runs: the tests, the race detector, vet, staticcheck, every platform, and a little fuzzing.
 check: test lint race crowd cross demo
+	$(MAKE) soak SOAK=20s
 	$(MAKE) fuzz FUZZTIME=10000x
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./...
+	$(GO) run ./examples/bench -program ./$(BINARY) -once
 
 .PHONY: race
 race:
@@ -33,6 +35,20 @@ race:
 crowd:
 	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestCrowd$$' -v . -crowd 20 -crowd.lives 8
 	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestT18ManyJoins$$' -v ./engine -joins 1000
+
+# Strangers at the door: ten thousand junk handshakes a second, or as many as the machine gives; ten thousand slow sockets; a
+# thousand joins a minute. Four minutes. An honest dial takes less than two seconds, or this fails.
+.PHONY: hostile
+hostile:
+	CGO_ENABLED=0 $(GO) test -count=1 -v -run '^Test(T8Junk|T9Slow|T18Flood)' . -hostile.junk 10000 -hostile.sockets 10000 \
+		-hostile.time 30s -hostile.joins 950 -hostile.late 2s
+
+# Eight members on a network that loses, delays, splits and resets, with processes that stand still now and then. Needs root and
+# nftables.
+.PHONY: soak
+SOAK ?= 2m
+soak:
+	$(GO) test -count=1 -v -run '^TestSoak$$' -timeout 0 . -soak $(SOAK)
 
 # Breaks the code on purpose, one promise at a time, in a copy: tests must notice each. Ten minutes.
 .PHONY: damage
@@ -48,10 +64,15 @@ lint:
 demo: build
 	$(GO) run ./examples/demo -program ./$(BINARY)
 
-# Figures are ratios: compare what one run prints with the limits that the same run prints.
-bench:
-	$(GO) test -run '^$$' -bench . -benchmem ./...
-	$(GO) test -run '^$$' -bench 'CatchUp|Open|Reconnect' -benchtime 3x ./engine -engine.blocks 100000
+# The program beside the limits of this machine, measured in turns: BENCHMARKS.md. Ratios are what to compare.
+bench: build
+	$(GO) run ./examples/bench -program ./$(BINARY)
+
+# The same work by other systems, which need their own modules, and one of them Node. What is not there is skipped with a word.
+bench-compare: build
+	-cd examples/bench/gossipsub && $(GO) build -o ../cache/gossipsub .
+	-cd examples/bench/hypercore && npm ci --no-audit --no-fund
+	$(GO) run ./examples/bench -program ./$(BINARY) -compare
 
 # A round of a million messages between real processes, floods of a million blocks, and many damaged homes: half an hour.
 long:

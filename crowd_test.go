@@ -36,6 +36,8 @@ type member struct {
 	name   string
 	home   string
 	listen string
+	as     []string      // the command that is started
+	pace   time.Duration // it pauses for less than this between two things that it says
 	rnd    *rand.Rand
 
 	process *process
@@ -59,7 +61,8 @@ func TestCrowd(t *testing.T) {
 		seed = uint64(time.Now().UnixNano())
 	}
 	t.Logf("-crowd %d -crowd.lives %d -crowd.seed %d", *crowdFlag, *livesFlag, seed)
-	members := gather(t, seed, *crowdFlag)
+	members := people(t, seed, *crowdFlag)
+	gather(t, members)
 
 	var restless, all sync.WaitGroup
 	calm := make(chan struct{})
@@ -94,13 +97,14 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
-// gather makes a round of n, all of whom are up.
-func gather(t *testing.T, seed uint64, n int) []*member {
+// people gives n members, none of whom is up.
+func people(t *testing.T, seed uint64, n int) []*member {
 	dir := t.TempDir()
 	members := make([]*member, n)
 	for i := range members {
 		m := &member{
 			t: t, name: fmt.Sprintf("p%d", i), rnd: rand.New(rand.NewPCG(seed, uint64(i+1))), listen: "127.0.0.1:0",
+			as: []string{"opentalk"}, pace: 300 * time.Millisecond,
 			news: make(chan struct{}, 1), acked: map[string]string{}, held: map[string]int{}, told: map[string]string{},
 		}
 		if runtime.GOOS == "linux" {
@@ -119,6 +123,11 @@ func gather(t *testing.T, seed uint64, n int) []*member {
 			}
 		})
 	}
+	return members
+}
+
+// gather starts all, and makes a round of them.
+func gather(t *testing.T, members []*member) {
 	first := members[0]
 	first.start()
 	first.say("/new crowd")
@@ -136,12 +145,11 @@ func gather(t *testing.T, seed uint64, n int) []*member {
 	if t.Failed() {
 		t.FailNow()
 	}
-	return members
 }
 
 // start starts the process and waits until it listens.
 func (m *member) start() {
-	p, err := launch(m.name, m.home, "--home", m.home, "--handle", m.name, "--listen", m.listen)
+	p, err := launchAs(m.as, m.name, m.home, "--home", m.home, "--handle", m.name, "--listen", m.listen)
 	if err != nil {
 		m.t.Error(err)
 		return
@@ -241,7 +249,7 @@ func (m *member) talk(calm <-chan struct{}) {
 	for {
 		m.said++
 		m.acknowledged(fmt.Sprintf("%s says %d", m.name, m.said))
-		pause := time.NewTimer(time.Duration(m.rnd.IntN(300)) * time.Millisecond)
+		pause := time.NewTimer(time.Duration(m.rnd.Int64N(int64(m.pace))))
 		select {
 		case <-calm:
 			return

@@ -38,7 +38,7 @@ func TestLong(t *testing.T) {
 	}
 	if _, err := os.Stat(alice); err != nil {
 		begin := time.Now()
-		if _, err := enginetest.History(t, alice, *longBlocks); err != nil {
+		if _, err := enginetest.History(alice, *longBlocks); err != nil {
 			t.Fatal(err)
 		}
 		t.Logf("written in %v", time.Since(begin).Round(time.Second))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -45,13 +46,15 @@ func (l *locked) String() string {
 
 // launch starts the test binary as opentalk --json, in dir.
 func launch(name, dir string, flags ...string) (*process, error) {
-	path, err := exec.LookPath("opentalk") // testscript has put it there
-	if err != nil {
-		return nil, err
-	}
+	return launchAs([]string{"opentalk"}, name, dir, flags...)
+}
+
+// launchAs is launch with another command, which becomes opentalk in the end. Testscript has put both into the path.
+func launchAs(command []string, name, dir string, flags ...string) (*process, error) {
 	p := &process{name: name, lines: make(chan string, 4096)}
-	p.cmd = exec.Command(path, append([]string{"--json", "--wait", "0"}, flags...)...)
+	p.cmd = exec.Command(command[0], slices.Concat(command[1:], []string{"--json", "--wait", "0"}, flags)...)
 	p.cmd.Dir, p.cmd.Stderr = dir, &p.stderr
+	var err error
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}

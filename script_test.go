@@ -28,10 +28,11 @@ import (
 	"opentalk/engine/skiptest"
 )
 
-// TestMain makes the test binary the program, too, so that nothing has to be built to run it as its users do.
-func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"opentalk": main})
-}
+// commands are what the test binary is, too, under other names: the program, so that nothing has to be built to run it as its
+// users do, and what some tests need beside it.
+var commands = map[string]func(){"opentalk": main, "besieger": besieger}
+
+func TestMain(m *testing.M) { testscript.Main(m, commands) }
 
 // TestConversations plays every conversation in testdata/script with real processes on loopback. Besides the commands of
 // testscript these have:
@@ -46,6 +47,11 @@ func TestMain(m *testing.M) {
 //	term NAME [STATUS]    SIGTERM, and wait for it to end with this exit status
 //	crash NAME            kill -9
 //	stranger NAME HOW     a listener at $NAME that is no opentalk: refuse, close, talk or hang
+//	caller ADDRESS KIND…  callers who are no members: http, outsider, leaver; each is hung up on without an answer
+//	insider ADDRESS INVITE KIND…
+//	                      callers who know the round: ahead has a clock an hour ahead, forger sends what is no block, overlong
+//	                      what is no record
+//	told NAME REGEXP      wait for a peer to write this to stderr
 //	oddmember NAME ADDRESS APART
 //	                      a member with a clock that is apart, who says that it cannot reach anybody; the home is not open
 //	socks NAME USER PASS  a SOCKS5 proxy at $NAME that knows one host, friend.example, which is this machine
@@ -53,12 +59,13 @@ func TestMain(m *testing.M) {
 //	fill FILE N CHAR      a file of one line of N bytes
 //	plugin NAME EXAMPLE…  lay out examples as plugins of a home
 //	irc SOCKET >LINE|REGEXP…
-//	                      be an IRC client: say a line, wait for one like the pattern, in this order
+//	                      be an IRC client: say a line, wait for one like the pattern, in this order; what it hears is in
+//	                      the file "heard"
 //	await FILE REGEXP     wait for a file to hold this
 //	damage FILE           noise over a page of it, chosen at random
 //
 // The condition [namespaces] holds where a process can be put into a network of its own, [node] where Node and the libraries of
-// the example in JavaScript are.
+// the example in JavaScript are, [irssi] and [weechat] where these are.
 func TestConversations(t *testing.T) {
 	testscript.Run(t, conversations("testdata/script"))
 }
@@ -80,7 +87,7 @@ func conversations(dir string) testscript.Params {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"home": home, "peer": peer, "say": say, "expect": expect, "leave": leave, "crash": crash, "stranger": stranger,
 			"fill": fill, "term": term, "socks": socks, "seal": sealHome, "oddmember": oddMember, "damage": damage,
-			"plugin": layOut, "await": awaitText, "irc": ircClient,
+			"plugin": layOut, "await": awaitText, "irc": ircClient, "caller": caller, "insider": insideCaller, "told": told,
 		},
 	}
 }
@@ -148,10 +155,7 @@ func peer(ts *testscript.TestScript, neg bool, args []string) {
 	c, name := theCast(ts), args[0]
 	flags := append([]string{"--home", ts.MkAbs(name)}, args[1:]...)
 	if !slices.Contains(args, "--listen") {
-		listen := "127.0.0.1:0"
-		if runtime.GOOS == "linux" {
-			listen = "127.0.0.2:0" // while it restarts, no connection from 127.0.0.1 takes its port
-		}
+		listen := loopback()
 		if old := c.peers[name]; old != nil {
 			listen = old.listen // a restart comes back where it was
 		}
@@ -167,6 +171,14 @@ func peer(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Setenv(name+"_port", port)
 		}
 	}
+}
+
+// loopback is where to listen for what is to come back to its port: no connection from 127.0.0.1 takes it meanwhile.
+func loopback() string {
+	if runtime.GOOS == "linux" {
+		return "127.0.0.2:0"
+	}
+	return "127.0.0.1:0"
 }
 
 func say(ts *testscript.TestScript, neg bool, args []string) {
@@ -288,7 +300,7 @@ func fill(ts *testscript.TestScript, neg bool, args []string) {
 
 // stranger NAME HOW opens a listener at $NAME that is no opentalk: one that closes at once, or says something else, or refuses.
 func stranger(ts *testscript.TestScript, neg bool, args []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", loopback())
 	ts.Check(err)
 	ts.Setenv(args[0], l.Addr().String())
 	how := args[1]
@@ -343,35 +355,46 @@ func layOut(ts *testscript.TestScript, neg bool, args []string) {
 
 // awaitText waits for what another process writes.
 func awaitText(ts *testscript.TestScript, neg bool, args []string) {
-	re, err := regexp.Compile(args[1])
+	awaitIn(ts, args[0], args[1], func() string {
+		text, _ := os.ReadFile(ts.MkAbs(args[0]))
+		return string(text)
+	})
+}
+
+// told waits for what a peer writes to stderr.
+func told(ts *testscript.TestScript, neg bool, args []string) {
+	awaitIn(ts, args[0], args[1], theCast(ts).peer(ts, args[0]).stderr.String)
+}
+
+func awaitIn(ts *testscript.TestScript, what, pattern string, text func() string) {
+	re, err := regexp.Compile(pattern)
 	ts.Check(err)
-	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		text, err := os.ReadFile(ts.MkAbs(args[0]))
-		if err == nil && re.Match(text) {
-			return
-		}
+	for end := time.Now().Add(patience); !re.MatchString(text()); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			ts.Fatalf("%s holds %q, %v", args[0], text, err)
+			ts.Fatalf("%s holds %q", what, text())
 		}
 	}
 }
 
 // condition is what a conversation may ask of the machine. Where nothing may be left out, what is missing is an error.
 func condition(cond string) (bool, error) {
+	var err error
 	switch cond {
 	case "namespaces":
 		return hasNamespaces(), nil
 	case "node":
-		_, err := exec.LookPath("node")
-		if err == nil {
+		if _, err = exec.LookPath("node"); err == nil {
 			_, err = os.Stat("examples/seen-node/node_modules")
 		}
-		if err != nil && os.Getenv(skiptest.Variable) != "" {
-			return false, err
-		}
-		return err == nil, nil
+	case "irssi", "weechat":
+		_, err = exec.LookPath(cond)
+	default:
+		return false, fmt.Errorf("unknown condition %q", cond)
 	}
-	return false, fmt.Errorf("unknown condition %q", cond)
+	if err != nil && os.Getenv(skiptest.Variable) != "" {
+		return false, err
+	}
+	return err == nil, nil
 }
 
 // ircClient connects until somebody listens, for the plugin may still be starting.
@@ -404,4 +427,5 @@ func ircClient(ts *testscript.TestScript, neg bool, args []string) {
 			found = re.MatchString(lines.Text())
 		}
 	}
+	ts.Check(os.WriteFile(ts.MkAbs("heard"), []byte(heard.String()), 0o600))
 }

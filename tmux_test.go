@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,7 @@ var update = flag.Bool("update", false, "rewrite the screens that tests expect t
 //	prompt NAME                wait until sh takes a command
 //	screen NAME FILE           wait until the screen is as in the file, and write it to the file "screen"; compare them then.
 //	                           HH:MM is a time, DAY a date, and the last line is where the cursor is
+//	sees NAME TEXT…            wait until each of the texts is somewhere on the screen, and write the screen to the file "screen"
 func TestTmux(t *testing.T) {
 	if _, err := exec.LookPath("tmux"); err != nil {
 		skiptest.Because(t, "there is no tmux")
@@ -32,7 +34,7 @@ func TestTmux(t *testing.T) {
 	params := conversations("testdata/tmux")
 	params.UpdateScripts = *update
 	for name, cmd := range map[string]func(ts *testscript.TestScript, neg bool, args []string){
-		"window": window, "prompt": prompt, "keys": keys, "paste": paste, "screen": screen,
+		"window": window, "prompt": prompt, "keys": keys, "paste": paste, "screen": screen, "sees": sees,
 	} {
 		params.Cmds[name] = cmd
 	}
@@ -84,6 +86,19 @@ func screen(ts *testscript.TestScript, neg bool, args []string) {
 		// One that is not to be waited for is the right one if it stays.
 		return got == want || *update && time.Since(changed) > time.Second
 	})
+	ts.Check(os.WriteFile(ts.MkAbs("screen"), []byte(got), 0o600))
+}
+
+func sees(ts *testscript.TestScript, neg bool, args []string) {
+	var got string
+	lacks := func(text string) bool { return !strings.Contains(got, text) }
+	waitFor(ts, func() bool {
+		got = rows(ts, args[0])
+		return !slices.ContainsFunc(args[1:], lacks)
+	})
+	if slices.ContainsFunc(args[1:], lacks) {
+		ts.Fatalf("%s does not show all of %q:\n%s", args[0], args[1:], got)
+	}
 	ts.Check(os.WriteFile(ts.MkAbs("screen"), []byte(got), 0o600))
 }
 

@@ -26,12 +26,13 @@ import (
 	"opentalk/engine/identity"
 	"opentalk/engine/identity/identitytest"
 	"opentalk/engine/link"
-	"opentalk/engine/store"
 )
 
+// These measure the engine within one process, for a profile. What people wait for, between processes, is in examples/bench.
+//
 // Absolute times say more of the machine than of the program, so beside each figure stands what the machine itself can do,
 // measured in the same run, and their ratio: x-… is how many times as long it takes.
-var benchBlocks = flag.Int("engine.blocks", 10_000, "blocks in the round that benchmarks catch up with and open")
+var benchBlocks = flag.Int("engine.blocks", 10_000, "blocks in the round that benchmarks catch up with and search")
 
 // times is how long f takes, the best of n.
 func times(n int, f func()) time.Duration {
@@ -246,6 +247,7 @@ func BenchmarkHandshake(b *testing.B) {
 		endTLS()
 		b.StartTimer()
 	}
+	b.ReportMetric(float64(median(ours)), "ns-ours")
 	b.ReportMetric(float64(median(theirs)), "ns-tls")
 	b.ReportMetric(float64(median(ours))/float64(median(theirs)), "x-tls")
 }
@@ -388,35 +390,12 @@ func BenchmarkCatchUp(b *testing.B) {
 	}
 }
 
-// BenchmarkOpen opens a home with a long round, beside opening its store alone.
-func BenchmarkOpen(b *testing.B) {
-	long := longHistory(b, *benchBlocks)
-	dir := long.home(b)
-	e := at(b, dir, nil) // the first time something may have to be written
-	drain(e)
-	e.Close()
-	bare := times(3, func() {
-		s, err := store.Open(filepath.Join(dir, "rounds.db"))
-		if err != nil {
-			b.Fatal(err)
-		}
-		s.Close()
-	})
-	for b.Loop() {
-		e := at(b, dir, nil)
-		b.StopTimer()
-		drain(e)
-		e.Close()
-		b.StartTimer()
-	}
-	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/float64(bare), "x-store")
-}
-
-// BenchmarkReconnect is from opening a home until a member who holds the same is online, and what the two say to each other:
-// bytes of both directions, without TCP's, whatever the length of the round. Those of the handshake stand by themselves. The
-// rest, in each direction and padded to 256: READY and the frontier, 71 bytes for each device; PING and the address records,
-// 150 bytes for each device that has one, which here are these two; PONG; CLOSE.
+// BenchmarkReconnect is from dialling until a member who holds the same is online, and what the two say to each other: round
+// trips, and bytes of both directions, without TCP's, whatever the length of the round. Those of the handshake stand by
+// themselves. The rest, in each direction and padded to 256: READY and the frontier, 71 bytes for each device; PING and the
+// address records, 150 bytes for each device that has one, which here are these two; PONG; CLOSE.
 func BenchmarkReconnect(b *testing.B) {
+	const far = 100 * time.Millisecond
 	long := longHistory(b, *benchBlocks)
 	alice := at(b, long.home(b), nil)
 	drain(alice)
@@ -430,10 +409,20 @@ func BenchmarkReconnect(b *testing.B) {
 	bob.Close()
 	network.in.Store(0)
 	network.out.Store(0)
+	network.delay = far
+	trips := 0
 	for b.Loop() {
 		bob := at(b, dir, network)
+		trips = 0
 		for ev := range bob.Events() {
-			if peer, ok := ev.(engine.PeerEvent); ok && peer.State == engine.Online && peer.RTT > 0 {
+			peer, ok := ev.(engine.PeerEvent)
+			if !ok || peer.State != engine.Online {
+				continue
+			}
+			if trips == 0 {
+				trips = int(time.Since(network.dialled).Round(far/2)/far) - handshakeTrips
+			}
+			if peer.RTT > 0 {
 				break
 			}
 		}
@@ -443,10 +432,14 @@ func BenchmarkReconnect(b *testing.B) {
 		b.StartTimer()
 	}
 	all := float64(network.in.Load()+network.out.Load()) / float64(b.N)
+	b.ReportMetric(float64(trips), "trips")
 	b.ReportMetric(all-handshakeBytes, "bytes")
 	b.ReportMetric(handshakeBytes, "bytes-handshake")
 	b.ReportMetric(enginetest.Authors+1, "devices")
 }
+
+// handshakeTrips are those until whoever dials has a link that it can use.
+const handshakeTrips = 2
 
 // handshakeBytes are the five messages of LINK 2.
 const handshakeBytes = 1241 + 1136 + 966 + 934 + 16

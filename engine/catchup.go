@@ -27,7 +27,7 @@ func (r *round) catchUp() {
 		}
 		ranges := r.missing(p)
 		if len(ranges) == 0 {
-			p.stale, p.whole = false, true
+			p.spent()
 			r.progress(p)
 			continue
 		}
@@ -87,6 +87,15 @@ func (p *peer) lacks(d Device, seq uint64) uint64 {
 	return seq - from + 1
 }
 
+// spent notes that p gives nothing more, and tells it the first time on a link.
+func (p *peer) spent() {
+	p.stale = false
+	if !p.whole {
+		p.whole = true
+		p.round.c.tell(CaughtUpEvent{Round: p.round.tag})
+	}
+}
+
 // lacking is how many blocks a peer has that this device lacks.
 func (r *round) lacking(p *peer) (n int) {
 	for d, seq := range p.known {
@@ -109,7 +118,7 @@ func (p *peer) onAnswer(blocks int, last bool) {
 	}
 	p.stale = true // what it has learnt meanwhile, and what one WANT did not hold, is asked for next
 	if p.gave == 0 {
-		p.stale, p.whole = false, true // it gives nothing more, whatever it said
+		p.spent() // whatever it said
 	}
 	r.caughtUp(p)
 }

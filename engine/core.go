@@ -30,6 +30,7 @@ type core struct {
 	keys   *identity.Keyring
 	store  Store
 	log    *slog.Logger
+	tally  *tally
 	draw   func([]byte) // fills with random bytes
 	listen []string     // bound addresses, for invites
 
@@ -51,7 +52,6 @@ type core struct {
 	retireWait time.Duration
 	hearsay    time.Time // when an address that is only hearsay was last dialled
 	effects    []effect
-	counts     Counts
 
 	previewOver, maxHeld int // as the constants; simulations set them lower
 }
@@ -59,7 +59,7 @@ type core struct {
 func newCore(keys *identity.Keyring, st Store, handle string, log *slog.Logger, draw func([]byte)) *core {
 	return &core{
 		self: link.Self{Key: keys.Device, Credential: keys.Credential, Verifier: &identity.Verifier{}},
-		keys: keys, store: st, handle: handle, log: log, draw: draw,
+		keys: keys, store: st, handle: handle, log: log, tally: newTally(log), draw: draw,
 		rounds: map[Tag]*round{}, peers: map[linkID]*peer{}, previewOver: previewOver, maxHeld: maxHeld, going: map[Tag]bool{},
 		marks: newMarks(),
 	}
@@ -81,10 +81,11 @@ type (
 		address string
 		dialled bool
 	}
-	// linkDown: a link has ended. err is nil when the far end said goodbye.
+	// linkDown: a link has ended, for reason if that is a fault of the far end. err is nil when that said goodbye.
 	linkDown struct {
-		link linkID
-		err  error
+		link   linkID
+		reason link.Reason
+		err    error
 	}
 	// received: a message has come. blocks are those in it, parsed and their signatures verified.
 	received struct {
@@ -259,14 +260,6 @@ func (c *core) accepts() {
 		rounds = append(rounds, r.link)
 	}
 	c.do(accept{c.self, rounds})
-}
-
-// Counts are what this run has seen.
-type Counts struct {
-	Admitted int // blocks
-	Orphans  int // blocks kept aside for want of their edges
-	Dropped  int // peers cut off for a provable fault
-	Refused  int // handshakes that came to nothing
 }
 
 // ordered ranges over a map in the order of its keys, so that the same events always have the same effects. What is added

@@ -7,28 +7,23 @@ import (
 	"time"
 
 	"opentalk/engine/chain"
-	"opentalk/engine/identity"
+	"opentalk/engine/enginetest"
 	"opentalk/engine/identity/identitytest"
 	"opentalk/engine/link"
 )
 
 var joinsFlag = flag.Int("joins", 250, "how many join in TestT18ManyJoins, at most 1000, and a thousand a minute")
 
-// arrive lets a device that nobody has heard of join at a node, and returns its link. It stays.
-func (s *sim) arrive(nd *node, key *identity.DeviceKey, cred *identity.Credential) linkID {
+// arrive lets device n, which nobody has heard of, join at a node, and returns its link. It stays.
+func (s *sim) arrive(nd *node, n int) linkID {
 	s.links++
 	id, r := s.links, nd.core.rounds[s.tag]
-	s.step(nd, linkUp{link: id, tag: s.tag, self: nd.device(), cred: cred, address: "192.0.2.1:1"})
+	s.step(nd, linkUp{link: id, tag: s.tag, self: nd.device(), cred: identitytest.Credential(n), address: "192.0.2.1:1"})
 	if nd.core.peers[id] == nil {
 		return 0
 	}
 	s.step(nd, received{link: id, msg: link.Ready{HavePubKey: true, HaveGenesis: true, Clock: nd.core.plain()}})
-	pk := chain.PubKey{Credential: cred.Bytes(), HPKE: key.HPKE(), Handle: make([]byte, 208)}
-	body, err := pk.Encode()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	b, err := chain.Sign(key, r.chain.First(uint64(s.Now().UnixMilli())), body)
+	b, err := enginetest.FirstBlock(r.chain, n, uint64(s.Now().UnixMilli()))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -47,7 +42,7 @@ func TestT18ManyJoins(t *testing.T) {
 	s.settle(time.Second)
 	late := time.Duration(0)
 	for i := 3; i < *joinsFlag; i++ {
-		s.step(target, linkDown{link: s.arrive(target, identitytest.Device(i), identitytest.Credential(i))})
+		s.step(target, linkDown{link: s.arrive(target, i)})
 		if i%50 == 0 {
 			text := fmt.Sprint("in the middle of it ", i)
 			s.say(s.nodes[1], text)
@@ -64,7 +59,7 @@ func TestT18ManyJoins(t *testing.T) {
 	}
 	callers := 0
 	for i := range MaxPeers + 50 {
-		if s.arrive(target, identitytest.Device(i+3), identitytest.Credential(i+3)) != 0 {
+		if s.arrive(target, i+3) != 0 {
 			callers++
 		}
 	}

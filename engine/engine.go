@@ -34,6 +34,7 @@
 //	depart.go     leaving a round, and coming back to it
 //	connect.go    dialling on demand; doctor.go: finding out why somebody cannot be reached; reach.go: by whom this device is
 //	marks.go      whom this person has verified, and whom they ignore
+//	tally.go      what this run has seen, counted
 //	view.go       blocks as the front shows them; archive.go: those on disk, read beside the core; search.go
 //
 // The front uses [Engine] and drains its events. The engine knows nothing of screens, scripts or plugins.
@@ -76,7 +77,6 @@ type Engine struct {
 	replay   *link.Replay
 	guard    *link.Guard
 	accepted atomic.Pointer[accept] // as whom, and of which rounds, links are made
-	refused  atomic.Int64
 
 	events *queue
 	calls  chan call
@@ -297,14 +297,21 @@ func (e *Engine) Invite(tag Tag) (inv Invite, err error) {
 // Send says something in a round: 1 byte to 8 KiB of UTF-8. It returns when the message is durable: signed if somebody is
 // online, otherwise in the outbox, from where it goes when somebody comes. [SentEvent] tells which.
 func (e *Engine) Send(tag Tag, text string, form Form, auto bool) (MessageID, error) {
-	ch := make(chan answer[MessageID], 1)
-	err := e.in(tag, func(r *round) {
-		r.say(text, form, auto, func(id MessageID, err error) { ch <- answer[MessageID]{id, err} })
-	})
+	durable, err := e.Say(tag, text, form, auto)
 	if err != nil {
 		return MessageID{}, err
 	}
-	return wait(context.Background(), e, ch)
+	return durable()
+}
+
+// Say is Send in two steps, for who has more to say: it returns when the message has its place behind those that were said
+// before, and durable when Send would. What is said meanwhile is made durable together.
+func (e *Engine) Say(tag Tag, text string, form Form, auto bool) (durable func() (MessageID, error), err error) {
+	ch := make(chan answer[MessageID], 1)
+	err = e.in(tag, func(r *round) {
+		r.say(text, form, auto, func(id MessageID, err error) { ch <- answer[MessageID]{id, err} })
+	})
+	return func() (MessageID, error) { return wait(context.Background(), e, ch) }, err
 }
 
 // Close says goodbye to every peer, waits for the disk, and ends every goroutine. Whatever is asked of the engine later
@@ -314,6 +321,7 @@ func (e *Engine) Close() error {
 		e.cancel()
 		<-e.stopped
 		e.work.Wait()
+		e.core.tally.tell()
 		e.events.close()
 		e.closeErr = e.home.store.Close()
 	})

@@ -176,6 +176,10 @@ type ProgressEvent struct {
 	Done, Total int
 }
 
+// CaughtUpEvent tells that all is here that a peer had when it came online; for each that does it comes once, if nothing
+// was missed as well.
+type CaughtUpEvent struct{ Round Tag }
+
 // NoticeEvent is a line for the person.
 type NoticeEvent struct{ Text string }
 
@@ -195,6 +199,7 @@ func (MemberEvent) event()   {}
 func (ForkEvent) event()     {}
 func (TopicEvent) event()    {}
 func (ProgressEvent) event() {}
+func (CaughtUpEvent) event() {}
 func (NoticeEvent) event()   {}
 func (ErrorEvent) event()    {}
 

@@ -19,6 +19,7 @@ func (r *round) ahead(at chain.Place) bool { return r.reader().isAhead(at) }
 func (r *round) enter(b *chain.Block) (cites []store.ID) {
 	r.release() // or what is released later would become a head over what cites it
 	if r.ahead(b.Place()) {
+		r.c.tally.add(func(n *Counts) { n.Held++ })
 		r.hold(b)
 		return nil
 	}

@@ -42,7 +42,7 @@ func longHistory(t testing.TB, n int) *longRound {
 	}
 	r := &longRound{dir: filepath.Join(longDir, fmt.Sprint(n)), lines: n, blocks: enginetest.Authors + n}
 	var err error
-	if r.tag, err = enginetest.History(t, r.dir, n); err != nil {
+	if r.tag, err = enginetest.History(r.dir, n); err != nil {
 		t.Fatal(err)
 	}
 	longRounds[n] = r

@@ -10,6 +10,7 @@ import (
 
 	"opentalk/engine"
 	"opentalk/engine/chain"
+	"opentalk/engine/enginetest"
 	"opentalk/engine/identity"
 	"opentalk/engine/identity/identitytest"
 	"opentalk/engine/link"
@@ -155,13 +156,7 @@ func firstBlock(t *testing.T, id identity.RoundID, genesis *chain.Block, n int) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := identitytest.Device(n)
-	pk := chain.PubKey{Credential: identitytest.Credential(n).Bytes(), HPKE: key.HPKE(), Handle: make([]byte, 208)}
-	body, err := pk.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := chain.Sign(key, ch.First(uint64(time.Now().UnixMilli())), body)
+	b, err := enginetest.FirstBlock(ch, n, uint64(time.Now().UnixMilli()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -85,6 +85,12 @@ const (
 	// maxProofs bounds the proofs about devices that have not been heard of.
 	maxProofs = 1024
 
+	// Of those who are turned away, who may be thousands a second, the first logFirst have a line each in the log, then one every
+	// logEvery; and at most every tellEvery a line says how many there were.
+	logFirst  = 100
+	logEvery  = time.Minute
+	tellEvery = 10 * time.Minute
+
 	// closeTime bounds saying goodbye.
 	closeTime = 3 * time.Second
 

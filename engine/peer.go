@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"runtime/debug"
 	"time"
@@ -82,28 +83,32 @@ func (p *peer) send(msgs ...link.Message) {
 	p.round.c.do(sendTo{p.id, msgs})
 }
 
-// drop ends the link for a fault, which counts.
+// drop ends the link for a fault.
 func (p *peer) drop(reason link.Reason, err error) {
-	c := p.round.c
-	c.counts.Dropped++
-	c.log.Warn("dropping a peer", "round", p.round.tag, "device", p.device().Short(), "err", err)
 	p.hangUp(reason, err)
+	p.round.c.tally.turnedAway(slog.LevelWarn, "dropping a peer", "round", p.round.tag, "device", p.device().Short(), "err", err)
 }
 
 // hangUp ends the link from this side.
 func (p *peer) hangUp(reason link.Reason, err error) {
-	p.round.c.do(hangUp{p.id, reason})
+	p.round.c.hangUp(p.id, reason)
 	p.round.lost(p, err)
+}
+
+// hangUp ends a link that may be no peer's.
+func (c *core) hangUp(id linkID, reason link.Reason) {
+	c.tally.hungUp(reason)
+	c.do(hangUp{id, reason})
 }
 
 func (e linkUp) apply(c *core) {
 	r := c.rounds[e.tag]
 	switch {
 	case r == nil || !c.hasPlace(e.dialled) && !r.makePlace(e.cred.Device()):
-		c.do(hangUp{e.link, link.ReasonFull})
+		c.hangUp(e.link, link.ReasonFull)
 		return
 	case e.self != c.self.Key.Device(): // it has retired meanwhile
-		c.do(hangUp{e.link, link.ReasonDone})
+		c.hangUp(e.link, link.ReasonDone)
 		r.dialAgain(e.address)
 		return
 	}
@@ -116,7 +121,7 @@ func (e linkUp) apply(c *core) {
 		r.reached(e.address, p)
 	}
 	if !r.mayKeep(p) {
-		c.do(hangUp{e.link, link.ReasonDuplicate})
+		c.hangUp(e.link, link.ReasonDuplicate)
 		r.hasAlready(p)
 		return
 	}
@@ -197,9 +202,13 @@ func (r *round) mayKeep(p *peer) bool {
 }
 
 func (e linkDown) apply(c *core) {
-	c.do(hangUp{e.link, link.ReasonDone})
-	if p := c.peers[e.link]; p != nil {
-		p.round.lost(p, e.err)
+	switch p := c.peers[e.link]; {
+	case p == nil:
+		c.hangUp(e.link, link.ReasonDone)
+	case e.reason == link.ReasonDone:
+		p.hangUp(e.reason, e.err)
+	default:
+		p.drop(e.reason, e.err)
 	}
 }
 

@@ -111,8 +111,8 @@ func (e *Engine) Status() (s Status, err error) {
 		return s, err
 	}
 	err = e.do(func(c *core) {
-		s = Status{Links: len(c.peers), Counts: c.counts, Problem: c.broken}
+		s = Status{Links: len(c.peers), Counts: c.tally.read(), Problem: c.broken}
 	})
-	s.Self, s.Dir, s.Rounds, s.Refused = e.Self(), e.dir, rounds, int(e.refused.Load())
+	s.Self, s.Dir, s.Rounds = e.Self(), e.dir, rounds
 	return s, err
 }

@@ -136,7 +136,7 @@ func (r *round) add(b *chain.Block, alongside func(store.Tx) error, done func(er
 	cites := r.enter(b)
 	r.recent[b.ID()], r.unlanded[b.ID()] = e, b
 	r.blocks++
-	r.c.counts.Admitted++
+	r.c.tally.add(func(n *Counts) { n.Admitted++ })
 	r.holdsUpTo(r.c.self.Key.Device(), b.Author, e.Reach) // who builds on an own block holds it
 	r.c.gathered += len(b.Bytes())
 	r.c.write(func(w store.Tx) error {

@@ -221,7 +221,9 @@ func (nd *node) LinkUp(u enginetest.Up) {
 	nd.s.step(nd, linkUp{link: linkID(u.ID), tag: u.Tag, self: u.Self, cred: u.Peer, address: u.Address, dialled: u.Dialled})
 }
 
-func (nd *node) LinkDown(id enginetest.LinkID, err error) { nd.s.step(nd, linkDown{linkID(id), err}) }
+func (nd *node) LinkDown(id enginetest.LinkID, err error) {
+	nd.s.step(nd, linkDown{link: linkID(id), err: err})
+}
 
 func (nd *node) Written(id enginetest.LinkID, msg link.Message) {
 	nd.s.step(nd, written{linkID(id), weight(msg)})
@@ -250,7 +252,7 @@ func (nd *node) Received(id enginetest.LinkID, msg link.Message) {
 			nd.s.t.Fatalf("node %d sent a bad block: %v", from.N, err)
 		}
 		nd.HangUp(id)
-		nd.s.step(nd, linkDown{linkID(id), err})
+		nd.s.step(nd, linkDown{link: linkID(id), err: err})
 		return
 	}
 	nd.s.step(nd, received{link: linkID(id), msg: msg, blocks: blocks})

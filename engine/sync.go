@@ -281,7 +281,7 @@ func (r *round) admit(p *peer, b *chain.Block, pushed bool) error {
 // setAside keeps a block until its edges come, and asks for them unless catching up will bring them. It does not bring the
 // other end of a fork.
 func (r *round) setAside(p *peer, b *chain.Block, missing []chain.ID) {
-	r.c.counts.Orphans++
+	r.c.tally.add(func(n *Counts) { n.Orphans++ })
 	line := r.chain.Line(b.Author)
 	switch {
 	case !r.orphans.keep(p.id, b, missing, r.c.now, false):

@@ -83,8 +83,7 @@ func (e *Engine) accept(l net.Listener) {
 			self := e.accepted.Load().self
 			conn, err := link.Accept(e.ctx, nc, self, cfg)
 			if err != nil {
-				e.refused.Add(1)
-				e.log.Info("refusing a caller", "err", err)
+				e.core.tally.refused(err)
 				return
 			}
 			e.talk(conn, self, socket.Address(nc.RemoteAddr()))
@@ -144,14 +143,8 @@ func (e *Engine) talk(conn *link.Conn, self link.Self, address string) {
 	e.work.Go(func() { w.read(ahead, gone) })
 	for r := range ahead {
 		<-r.verified
-		if r.fault != nil {
-			e.log.Warn("dropping a peer", "round", conn.Tag(), "device", conn.Peer().Device().Short(), "err", r.fault)
-			w.end(link.ReasonBlock)
-			e.down(w, r.fault)
-			return
-		}
 		if r.err != nil {
-			e.down(w, r.err)
+			e.down(w, r.reason, r.err)
 			return
 		}
 		if !e.post(r.received) {
@@ -163,8 +156,8 @@ func (e *Engine) talk(conn *link.Conn, self link.Self, address string) {
 // reading is a message that has come, or the end of the link. Once verified is closed, the rest is known.
 type reading struct {
 	received
-	err      error // of the link
-	fault    error // of a block in the message
+	err      error       // why it is the end: of the link, or of a block in the message
+	reason   link.Reason // a fault if it is one of the far end
 	verified chan struct{}
 }
 
@@ -175,12 +168,18 @@ func (w *wire) read(ahead chan<- *reading, gone <-chan struct{}) {
 	for {
 		r := &reading{verified: make(chan struct{})}
 		r.link = w.id
-		if r.msg, r.err = w.conn.Receive(); r.err != nil {
+		var ended error
+		if r.msg, ended = w.conn.Receive(); ended != nil {
+			if r.err = ended; errors.Is(ended, link.ErrViolation) {
+				r.reason = link.ReasonViolation
+			}
 			close(r.verified)
 		} else {
 			w.engine.work.Go(func() {
 				defer close(r.verified)
-				r.blocks, r.fault = blocksIn(r.msg)
+				if r.blocks, r.err = blocksIn(r.msg); r.err != nil {
+					r.reason = link.ReasonBlock
+				}
 			})
 		}
 		select {
@@ -188,20 +187,19 @@ func (w *wire) read(ahead chan<- *reading, gone <-chan struct{}) {
 		case <-gone:
 			return
 		}
-		if r.err != nil {
+		if ended != nil {
 			return
 		}
 	}
 }
 
-// down tells the core that a link has ended.
-func (e *Engine) down(w *wire, err error) {
+// down ends a link, and tells the core.
+func (e *Engine) down(w *wire, reason link.Reason, err error) {
+	w.end(reason)
 	if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
 		err = nil
 	}
-	if e.post(linkDown{w.id, err}) {
-		w.end(link.ReasonDone)
-	}
+	e.post(linkDown{w.id, reason, err})
 }
 
 // blocksIn parses the blocks of a message and verifies their signatures, in parallel where there are many. A block of a

@@ -40,13 +40,15 @@ func readCommands() []command {
 	}
 }
 
-// show tells a message out of the past.
-func (c *call) show(p past) {
+// show tells a message out of the past, and returns how many that were: none, if a filter drops it.
+func (c *call) show(p past) int {
 	p.line = c.line
-	for _, m := range c.ext.past(c, p.message) {
+	seen := c.ext.past(c, p.message)
+	for _, m := range seen {
 		p.message = m
 		c.tell(func(v view) { v.past(p) })
 	}
+	return len(seen)
 }
 
 func runHistory(c *call) error {
@@ -174,12 +176,12 @@ func runSearch(c *call) error {
 				c.leaveAt(s)
 				return nil
 			}
-			found, s.at = found+1, m.At
+			s.at = m.At
 			p := past{message: m}
 			if !c.inRound || round.Tag != c.round.Tag {
 				p.round = round.Name
 			}
-			c.show(p)
+			found += c.show(p)
 		}
 		s.rounds, s.at = s.rounds[1:], engine.Position{}
 	}

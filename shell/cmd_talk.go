@@ -29,7 +29,12 @@ func send(c *call, form engine.Form) error {
 	if err != nil {
 		return err
 	}
-	c.sent, err = c.Send(round.Tag, text, form, false)
+	durable, err := c.Say(round.Tag, text, form, false)
+	if err != nil {
+		return err
+	}
+	c.placed()
+	c.sent, err = durable()
 	return err
 }
 

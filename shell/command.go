@@ -152,6 +152,7 @@ type call struct {
 	paths      paths
 	person     bool             // somebody types and reads
 	tell       func(func(view)) // at once, while the command goes on
+	placed     func()           // what it says has its place: what the next line says may follow
 	ext        *extensions      // nil if there are none
 	rest       string           // of the line, behind the name
 	page       page             // where reading was left
@@ -164,6 +165,9 @@ type call struct {
 	lines []term.Text
 	sent  engine.MessageID
 	then  func(*Shell)
+
+	over bool  // the loop's: it has run,
+	err  error // and failed
 }
 
 // say adds a line to what the command prints.

@@ -91,7 +91,7 @@ var codes = []Code{
 		Hint: "start opentalk again, with room on the disk and few rounds.db.damaged files kept: it saves what can be read"},
 	{Name: "read-only", is: is(engine.ErrReadOnly),
 		Hint: "nothing more is stored: free some space, then start opentalk again"},
-	{Name: "dropped", is: is(errDropped), Hint: "the up arrow brings the line back; /plugin info NAME tells what NAME does"},
+	{Name: "dropped", is: is(errDropped), Hint: "change it and send it again; /plugin info NAME tells what NAME does"},
 	{Name: "extension", is: is(errExtensions), Hint: "/plugin list shows what runs; /plugin log NAME shows what NAME said"},
 	{Name: "extension-off", is: is(errExtensionOff), Hint: "/plugin enable NAME tries it again"},
 	{Name: "bad-file", is: is(errFile), Hint: "/export writes a new file, in the folder that opentalk was started in"},

@@ -30,6 +30,7 @@ type fake struct {
 	checkup    engine.Checkup
 	foreign    *engine.Person // one more member, whose name is all that comes from them: addresses, what is wrong
 	stopAfter  int            // messages that a search or an export finds before it waits to be given up; 0: all
+	disk       chan struct{}  // what is said is durable once this is closed; nil: at once
 	held       bool           // whoever is online acknowledges at once
 }
 
@@ -120,6 +121,17 @@ func (f *fake) Send(tag engine.Tag, text string, form engine.Form, auto bool) (e
 	f.pending = append(f.pending, engine.Pending{Message: m, Kind: engine.KindMessage, State: engine.Sent})
 	f.deliver(1)
 	return m.ID, nil
+}
+
+func (f *fake) Say(tag engine.Tag, text string, form engine.Form, auto bool) (func() (engine.MessageID, error), error) {
+	id, err := f.Send(tag, text, form, auto)
+	disk := f.disk
+	return func() (engine.MessageID, error) {
+		if disk != nil {
+			<-disk
+		}
+		return id, err
+	}, nil
 }
 
 // message makes the next message. Called with the lock.

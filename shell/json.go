@@ -134,6 +134,10 @@ type (
 		From        string `json:"from"`
 		Fingerprint string `json:"fingerprint"`
 	}
+	caughtUpJSON struct {
+		head
+		Round string `json:"round"`
+	}
 	progressJSON struct {
 		head
 		Round string `json:"round"`
@@ -229,6 +233,8 @@ func (s *stream) event(ev engine.Event) {
 		s.write(topicJSON{of("topic"), name(ev.Round), ev.Topic, ev.By.Name, fingerprint(ev.By)})
 	case engine.ProgressEvent:
 		s.write(progressJSON{of("progress"), name(ev.Round), ev.What, ev.Done, ev.Total})
+	case engine.CaughtUpEvent:
+		s.write(caughtUpJSON{of("caught-up"), name(ev.Round)})
 	case engine.NoticeEvent:
 		s.write(noticeJSON{head: of("notice"), Text: redact(ev.Text)})
 	case engine.ErrorEvent:

@@ -197,9 +197,17 @@ func counters(st engine.Status) term.Text {
 	for _, c := range []struct {
 		n           int
 		thing, what string
-	}{{st.Orphans, "block", "kept aside"}, {st.Dropped, "peer", "dropped"}, {st.Refused, "handshake", "refused"}} {
-		if c.n > 0 {
+		why         engine.Reasons
+	}{
+		{st.Orphans, "block", "kept aside", nil}, {st.Held, "block", "held back", nil},
+		{st.Dropped.Total(), "peer", "dropped", st.Dropped}, {st.Refused.Total(), "caller", "refused", st.Refused},
+	} {
+		switch {
+		case c.n == 0:
+		case c.why == nil:
 			all = append(all, term.Sprintf("%s %s", count(c.n, c.thing), c.what))
+		default:
+			all = append(all, term.Sprintf("%s %s (%s)", count(c.n, c.thing), c.what, c.why.String()))
 		}
 	}
 	return term.Join(all, term.Literal(", "))

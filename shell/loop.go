@@ -107,15 +107,18 @@ func (s *Shell) release() {
 func (s *Shell) start() {
 	kept := readState(s.paths.state())
 	s.hold(func() (func(), error) {
-		if err := s.ext.start(s.ctx); err != nil {
-			s.ext.show(func(v view) { v.fail(newReport(err, 0)) })
-		}
 		o, err := s.open(kept)
+		if err == nil {
+			_, err = ask(s.ctx, s, func() (any, error) { s.book.open(o); return nil, nil })
+		}
 		if err != nil {
 			return func() {
 				s.fail(err, 0)
 				s.end(statusFailed)
 			}, nil
+		}
+		if err := s.ext.start(s.ctx); err != nil { // which may ask for what the book has
+			s.ext.show(func(v view) { v.fail(newReport(err, 0)) })
 		}
 		return func() { s.opened(o) }, nil
 	})
@@ -171,7 +174,6 @@ func (s *Shell) openFor(o *opening) (err error) {
 }
 
 func (s *Shell) opened(o opening) {
-	s.book.open(o)
 	s.view.ready(o)
 	s.view.changed()
 	if o.current != nil {
@@ -207,6 +209,7 @@ func (s *Shell) event(h happening) {
 	known := len(s.book.people)
 	joined := s.joining(h.ev)
 	warning := s.book.note(h.ev)
+	s.completes(h.ev, len(s.book.people) != known)
 	s.ext.observe(append(joined, s.book.hookEvents(h.ev)...)...)
 	s.view.event(h.shown())
 	if !warning.Empty() {
@@ -221,14 +224,21 @@ func (s *Shell) event(h happening) {
 		s.leaveIfHeld()
 	case engine.MessageEvent:
 		s.rememberSoon()
+	case engine.ErrorEvent:
+		s.log.Error("engine", "err", redact(ev.Err.Error()))
+	}
+}
+
+// completes keeps the line editor's completion up to date, before what has happened is seen.
+func (s *Shell) completes(ev engine.Event, newcomer bool) {
+	switch ev := ev.(type) {
+	case engine.MessageEvent:
 		s.complete.hear(ev.Message.From)
-		if len(s.book.people) != known {
+		if newcomer {
 			s.complete.set(s.book)
 		}
 	case engine.RoundEvent, engine.MemberEvent, engine.PeerEvent:
 		s.complete.set(s.book)
-	case engine.ErrorEvent:
-		s.log.Error("engine", "err", redact(ev.Err.Error()))
 	}
 }
 

@@ -17,6 +17,9 @@ type joins map[*call]context.CancelFunc
 func (s *Shell) runQueue() {
 	for !s.busy && !s.ended && s.leaving == nil && len(s.queue) > 0 {
 		in := s.queue[0]
+		if len(s.under) > 0 && (in.err != nil || !says(in.text) || len(s.under) == maxUnder) {
+			return
+		}
 		s.queue = s.queue[1:]
 		switch {
 		case errors.Is(in.err, errEnd):
@@ -58,22 +61,52 @@ func (s *Shell) run(in input) {
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
 	c.Context = ctx
-	aside := s.person && c.command.long
-	if aside {
+	if s.person && c.command.long {
 		s.joins.add(c, cancel, s)
-	} else {
-		s.busy = true
+		s.spawn(func() {
+			err := c.command.run(c)
+			s.post(func() {
+				cancel()
+				delete(s.joins, c)
+				s.ran(c, err)
+			})
+		})
+		return
+	}
+	s.follow(c, cancel)
+}
+
+// maxUnder bounds the messages that are under way together. They are made durable together, so it is how much faster a pipe
+// is than one message after the other.
+const maxUnder = 256
+
+// follow runs a command behind those that are under way. The next line waits until what it says has its place, or until its
+// end; ends are told in the order of the lines.
+func (s *Shell) follow(c *call, cancel context.CancelFunc) {
+	s.under, s.busy = append(s.under, c), true
+	waits := true
+	goOn := func() {
+		if waits {
+			waits, s.busy = false, false
+		}
+	}
+	c.placed = func() {
+		select {
+		case s.asks <- goOn:
+		case <-s.done:
+		}
 	}
 	s.spawn(func() {
 		err := c.command.run(c)
 		s.post(func() {
 			cancel()
-			if aside {
-				delete(s.joins, c)
-			} else {
-				s.busy = false
+			goOn()
+			c.over, c.err = true, err
+			for len(s.under) > 0 && s.under[0].over {
+				first := s.under[0]
+				s.under = s.under[1:]
+				s.ran(first, first.err)
 			}
-			s.ran(c, err)
 		})
 	})
 }
@@ -95,6 +128,7 @@ func (s *Shell) echo(c *call) {
 // ran is the end of a line.
 func (s *Shell) ran(c *call, err error) {
 	if err != nil {
+		s.dropped(c.typed, err)
 		s.echo(c)
 		s.failed = true
 		s.fail(err, c.line)
@@ -103,6 +137,13 @@ func (s *Shell) ran(c *call, err error) {
 	s.view.reply(c)
 	if c.then != nil {
 		c.then(s)
+	}
+}
+
+// dropped has a line that no filter has let pass stay typed.
+func (s *Shell) dropped(line string, err error) {
+	if errors.Is(err, errDropped) && s.editor != nil {
+		s.editor.Prefill(line)
 	}
 }
 

@@ -48,6 +48,7 @@ func TestMain(m *testing.M) {
 //	sleep DURATION       on the fake clock, which begins at midnight
 //	joins KIND           what becomes of the next /join: refused, wrong-round, hangs; it works if this is left out
 //	comes, goes NAME     online and offline
+//	disk stops, goes     nothing more is durable until it goes on
 //	slow                 whoever is online acknowledges nothing from now on
 //	says, does, late, old, ahead, early NAME TEXT   a message; "…" holds Go escapes
 //	joined, parted, renamed, stranger NAME   a change among the members; a stranger joined while this device was away
@@ -369,6 +370,12 @@ func (s *session) happens(verb, rest string) bool {
 		f.comes(name)
 	case "goes":
 		f.goes(name)
+	case "disk":
+		if rest == "goes" {
+			close(f.disk)
+		} else {
+			f.disk = make(chan struct{})
+		}
 	case "slow":
 		f.held = false
 	case "forks":

@@ -39,6 +39,7 @@ type Engine interface {
 	Join(ctx context.Context, inv engine.Invite) (engine.Round, error)
 	Invite(tag engine.Tag) (engine.Invite, error)
 	Send(tag engine.Tag, text string, form engine.Form, auto bool) (engine.MessageID, error)
+	Say(tag engine.Tag, text string, form engine.Form, auto bool) (durable func() (engine.MessageID, error), err error)
 	Rounds() ([]engine.Round, error)
 	Peers(tag engine.Tag) ([]engine.Peer, error)
 	Members(tag engine.Tag) ([]engine.Member, error)
@@ -93,12 +94,13 @@ type Shell struct {
 
 	ext   *extensions // nil if there are none
 	sieve *sieve
-	asks  chan func() // of extensions, for what only the loop knows
+	asks  chan func() // as posts, for what does not wait for its turn behind what is shown
 
 	held     bool     // events are kept until the start, or the round that is entered, is on the screen
 	kept     []func() // what is to be done with them then
 	queue    []input  // lines that are to be run
 	busy     bool     // with a line that others wait for
+	under    []*call  // under way, in the order of their lines, but for those aside
 	joins    joins
 	page     page      // where reading the past was left
 	lines    int       // that were run

@@ -36,6 +36,7 @@ peer      round handle fingerprint device address state rtt_ms
 member    round handle fingerprint change
 topic     round topic from fingerprint
 progress  round what done total
+caught-up round
 notice    text
 error     text hint code line
 reply     command line lines`
@@ -98,7 +99,7 @@ func everything(t *testing.T, args ...string) *session {
 	f.history = []engine.Message{m}
 	s.start()
 	person := someone(hostile)
-	f.emit(engine.MessageEvent{Message: m}, engine.ProgressEvent{Round: r.Tag, What: hostile, Total: 9000},
+	f.emit(engine.MessageEvent{Message: m}, engine.ProgressEvent{Round: r.Tag, What: hostile, Total: 9000}, engine.CaughtUpEvent{Round: r.Tag},
 		engine.MemberEvent{Round: r.Tag, Person: person, Change: engine.Joined, Live: true}, engine.NoticeEvent{Text: hostile},
 		engine.MemberEvent{Round: r.Tag, Person: person, Change: engine.Renamed, Was: hostile, Live: true},
 		engine.TopicEvent{Round: r.Tag, Topic: hostile, By: person, Live: true},

@@ -86,7 +86,7 @@ func (s *Shell) arrive(ev engine.Event) {
 			s.sift(func() func() {
 				s.ext.senders()
 				seen := happening{ev: ev}
-				seen.render, seen.failed = s.ext.render(s.ctx, m, s.renders())
+				seen.render, seen.failed, _ = s.ext.render(s.ctx, m, s.renders())
 				return func() { s.event(seen) }
 			})
 			return
@@ -128,29 +128,22 @@ func (x *extensions) incoming(ctx context.Context, ev engine.MessageEvent, m hoo
 		}
 		seen.failed, m.Text, ev.Message.Text = out.Failed, out.Text, out.Text
 	}
-	seen.ev = ev
-	if render {
-		var failed []string
-		if out := x.host.Filter(ctx, hook.Item{Stage: hook.StageRender, Message: m}); out.Dropped {
-			return happening{}, false
-		} else {
-			seen.render, failed = out.Text, out.Failed
-		}
-		seen.failed = append(seen.failed, failed...)
-	}
-	return seen, true
+	text, failed, ok := x.render(ctx, m, render)
+	seen.ev, seen.render, seen.failed = ev, text, append(seen.failed, failed...)
+	return seen, ok
 }
 
-// render passes an own message through the filters of what is shown.
-func (x *extensions) render(ctx context.Context, m hook.Message, render bool) (string, []string) {
+// render passes a message through the filters of what is shown, if it is to be. It reports false if it is not to be shown after
+// all; what one has said oneself always is.
+func (x *extensions) render(ctx context.Context, m hook.Message, render bool) (text string, failed []string, ok bool) {
 	if !render {
-		return "", nil
+		return "", nil, true
 	}
 	out := x.host.Filter(ctx, hook.Item{Stage: hook.StageRender, Message: m})
 	if out.Dropped {
-		return "", nil // what one has said oneself is not hidden
+		return "", out.Failed, m.From.Own
 	}
-	return out.Text, out.Failed
+	return out.Text, out.Failed, true
 }
 
 // outgoing passes what somebody is about to say through its filters.
@@ -183,8 +176,8 @@ func (s *Shell) filtered(in input) bool {
 		s.post(func() {
 			s.busy = false
 			if in.sifted = true; out.Dropped {
-				s.failed = true
-				s.fail(faultf(errDropped, "not run: %s (%s)", cmp.Or(out.Reason, "dropped"), out.By), in.number)
+				err := faultf(errDropped, "not run: %s (%s)", cmp.Or(out.Reason, "dropped"), out.By)
+				s.ran(&call{line: in.number, typed: in.text}, err)
 				return
 			}
 			if _, _, was := splitCommand(in.text); !was && strings.HasPrefix(out.Text, "/") && !strings.HasPrefix(out.Text, "//") {
@@ -197,31 +190,31 @@ func (s *Shell) filtered(in input) bool {
 	return true
 }
 
-// past passes messages of the history through the filters of what comes in, as if they came now, and leaves out what is not to
-// be shown. It blocks.
+// past passes messages of the history through their filters, as if they came now, and leaves out what is not to be shown. It
+// blocks.
 func (x *extensions) past(ctx context.Context, all ...engine.Message) []engine.Message {
-	if x == nil || len(all) == 0 || !x.host.Filters(hook.StageIncoming) {
+	if x == nil || len(all) == 0 || !x.host.Filters(hook.StageIncoming, hook.StageRender) {
 		return all
 	}
-	items, err := ask(ctx, x.shell, func() ([]hook.Item, error) {
-		items := make([]hook.Item, len(all))
+	as, err := ask(ctx, x.shell, func() ([]hook.Message, error) {
+		as := make([]hook.Message, len(all))
 		for i, m := range all {
-			items[i] = hook.Item{Stage: hook.StageIncoming, Message: x.shell.book.hookMessage(m)}
-			items[i].Message.Live = false
+			as[i] = x.shell.book.hookMessage(m)
+			as[i].Live = false
 		}
-		return items, nil
+		return as, nil
 	})
 	if err != nil {
 		return nil // the chat ends
 	}
 	var seen []engine.Message
 	for i, m := range all {
-		if m.Problem == "" && !m.Own {
-			out := x.host.Filter(ctx, items[i])
-			if out.Dropped {
+		if m.Problem == "" {
+			now, ok := x.incoming(ctx, engine.MessageEvent{Message: m}, as[i], x.shell.renders())
+			if !ok {
 				continue
 			}
-			m.Text = out.Text
+			m = now.shown().(engine.MessageEvent).Message
 		}
 		seen = append(seen, m)
 	}

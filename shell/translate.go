@@ -81,10 +81,8 @@ func (b *book) hookEvents(ev engine.Event) []hook.Event {
 		return []hook.Event{hook.TopicEvent{
 			Round: b.name(ev.Round), Tag: ev.Round.String(), Topic: ev.Topic, By: b.hookPerson(ev.By), Live: ev.Live,
 		}}
-	case engine.ProgressEvent:
-		if ev.Total > 0 && ev.Done >= ev.Total && ev.Round != (engine.Tag{}) {
-			return []hook.Event{hook.CaughtUp{Round: b.name(ev.Round), Tag: ev.Round.String()}}
-		}
+	case engine.CaughtUpEvent:
+		return []hook.Event{hook.CaughtUp{Round: b.name(ev.Round), Tag: ev.Round.String()}}
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"testing"
 	"time"
 
 	"opentalk/engine/chain"
@@ -21,11 +20,14 @@ const Authors = 10
 
 // History makes dir the home of identity 0, in a round that is called "long" and was begun three hundred days ago. It has n
 // messages, one to a block, and the first blocks of all Authors, of which genesis is one.
-func History(t testing.TB, dir string, n int) (identity.Tag, error) {
+func History(dir string, n int) (identity.Tag, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return identity.Tag{}, err
 	}
-	keys := identitytest.Keyring(t, dir, 0)
+	keys, err := identity.NewKeyringFor(filepath.Join(dir, "secrets"), identitytest.Identity(0), identitytest.Created)
+	if err != nil {
+		return identity.Tag{}, err
+	}
 	w := &writer{own: keys, wall: uint64(time.Now().Add(-300 * 24 * time.Hour).UnixMilli())}
 	id, err := w.found()
 	if err != nil {

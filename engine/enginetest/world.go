@@ -12,13 +12,13 @@
 //	weather.go   delay, loss, walls, silence
 //	liar.go      a member who sends what no engine would
 //	figures.go   how a message spread, as a table and as a picture
-//	history.go   homes that were long in use
+//	history.go   homes that were long in use; member.go: who joins
 //
 // A link is a stream that keeps its order, since the engine speaks over nothing else: a lost packet delays what comes after
 // it, and losing more breaks the link. What is made up is everything below the messages of a link: the handshake either
 // succeeds or does not, nothing is encrypted, and the goroutines of the engine's driver are not there.
 //
-// The keys in this package are published, so only tests may import it.
+// The keys in this package are published, so only tests and measurements may import it.
 package enginetest
 
 import (

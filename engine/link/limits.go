@@ -14,8 +14,10 @@ const (
 	// minutes at the least, in about 4 MiB.
 	MaxReplay = 65536
 
-	// MaxUnproven connections may be in a handshake: at under 16 KiB each, 1 MiB.
-	MaxUnproven = 64
+	// MaxUnproven connections may be in a handshake: at under 16 KiB each, 8 MiB. Whoever opens ten thousand a second leaves an
+	// honest caller 50 ms to say its first message, which it says at once; and with its peers a device stays below 1024
+	// descriptors.
+	MaxUnproven = 512
 	// MaxUnprovenSource of them from one IPv4 address or IPv6 /64: a household behind one address, not a flood.
 	MaxUnprovenSource = 8
 	// SourceRate and SourceBurst bound the handshakes a second of one source: members that restart, not a loop.

@@ -125,8 +125,11 @@ func TestDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := olderState(t, path, good, blocks)
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := *seedFlag
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("-store.seed %d", seed)
 	tally := map[string]int{}
 	root, _ := parseRoot(good)
 	used := int(root.pages * root.pageSize)

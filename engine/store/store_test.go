@@ -16,7 +16,9 @@ import (
 
 var (
 	damageStates = flag.Int("store.damage", 200, "damaged files to try")
+	cuts         = flag.Int("store.cuts", 200, "power cuts to try")
 	kills        = flag.Int("store.kills", 12, "children to kill")
+	seedFlag     = flag.Uint64("store.seed", 0, "what damage and power cuts are drawn from; 0 is another seed each time")
 )
 
 // children are what the test binary does when it is started again by a test.

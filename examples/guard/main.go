@@ -1,5 +1,5 @@
 // Guard is a plugin that keeps secrets from being said by mistake: a message that holds what looks like a private key or the number
-// of a payment card is not sent. It is asked before every message is signed, and without its answer
+// of a payment card is not sent, and stays typed. It is asked before every message is signed, and without its answer
 // nothing is sent.
 package main
 

@@ -24,7 +24,7 @@ func (c *session) joinAll(r request) {
 		round := c.find(name)
 		switch {
 		case strings.HasPrefix(strings.ToLower(invite), invitePrefix):
-			c.accept(name, invite)
+			c.accept(word(name), invite)
 		case round != nil:
 			c.hide(round.Tag, false)
 			c.enter(round.Tag)
@@ -34,10 +34,18 @@ func (c *session) joinAll(r request) {
 	}
 }
 
-// accept enters the round of an invite. The client, for which a channel of another name is open, is told how it is called.
+// accept enters the round of an invite, by the name that the client shows: the person may have another for rounds to come. The
+// client, for which a channel of another name is open, is told how it is called.
 func (c *session) accept(name, invite string) {
+	handle, _, _ := strings.Cut(c.me.Handle, "~") // without what tells two apart in another round
+	before := c.tags()
 	c.do(func(ctx context.Context, chat *sdk.Host) func() {
 		round, err := chat.Join(ctx, invite)
+		if err == nil && round.Handle != handle && !slices.Contains(before, round.Tag) {
+			if err := chat.SetNick(ctx, round.Tag, handle); err != nil {
+				c.log.Warn("taking the name in a new round", "error", err)
+			}
+		}
 		return func() {
 			if err != nil {
 				c.refused("403", name, err)
@@ -54,9 +62,10 @@ func (c *session) accept(name, invite string) {
 	})
 }
 
-// enter has the client look at a round: it gets what it has missed there, and from then on what happens.
+// enter has the client look at a round: it gets what it has missed there, and from then on what happens. While it begins it does
+// not: it will look at all that there are then.
 func (c *session) enter(tag string) {
-	if c.views[tag] != nil || c.hidden[tag] {
+	if c.beginning || c.views[tag] != nil || c.hidden[tag] {
 		return
 	}
 	v := &view{joining: true}

@@ -1,12 +1,12 @@
 package main
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
+	"context"
 	"slices"
 	"strings"
 
 	"opentalk/plugins/hook"
+	"opentalk/plugins/sdk"
 )
 
 // command is what a client may ask for.
@@ -23,6 +23,8 @@ var commands map[string]command
 func init() {
 	nothing := func(*session, request) {}
 	commands = map[string]command{
+		"AUTHENTICATE": {1, true, (*session).authenticate, false},
+
 		"CAP":  {1, true, (*session).capability, false},
 		"PASS": {1, true, (*session).pass, false},
 		"NICK": {0, true, (*session).changeNick, false},
@@ -57,15 +59,6 @@ func init() {
 }
 
 func (c *session) ping(r request) { c.send(serverName, "PONG", serverName, clean(r.Params[0])) }
-
-func (c *session) pass(r request) {
-	if c.registered {
-		c.reply("462", "You have registered already")
-		return
-	}
-	given, want := sha256.Sum256([]byte(r.Params[0])), sha256.Sum256([]byte(c.password))
-	c.passed = c.password == "" || subtle.ConstantTimeCompare(given[:], want[:]) == 1
-}
 
 func (c *session) user(r request) {
 	if c.registered {
@@ -147,14 +140,36 @@ func (s *server) known(nick string) (m hook.Member, channels []string) {
 		}
 	}
 	if m.Fingerprint == "" && id != "" && id == s.me.Fingerprint {
-		m.Person = hook.Person{Handle: s.me.Handle, Fingerprint: id, Own: true, Verified: true}
+		m.Person = hook.Person{Handle: s.me.Handle, Fingerprint: id, Own: true}
 	}
 	m.Online = m.Online || m.Own
 	return m, channels
 }
 
+// whois asks the chat before it tells: that a fingerprint was compared is no event.
 func (c *session) whois(r request) {
 	nick := r.Params[len(r.Params)-1] // the server that may be named first is this one
+	id := c.nicks.id(nick)
+	tags := slices.DeleteFunc(c.tags(), func(tag string) bool { return c.rounds[tag].members[id] == nil })
+	c.do(func(ctx context.Context, chat *sdk.Host) func() {
+		now := map[string][]hook.Member{}
+		for _, tag := range tags {
+			now[tag], _ = chat.Members(ctx, tag) // what is known is told otherwise
+		}
+		return func() {
+			for tag, members := range now {
+				if r := c.rounds[tag]; r != nil {
+					for _, m := range members {
+						c.member(r, m)
+					}
+				}
+			}
+			c.tellWhois(nick)
+		}
+	})
+}
+
+func (c *session) tellWhois(nick string) {
 	m, channels := c.known(nick)
 	if m.Fingerprint == "" {
 		c.reply("401", quote(nick), "Nobody here is called so")

@@ -50,47 +50,50 @@ func (c *client) read(s *session) string {
 	var lines ircreader.Reader
 	lines.Initialize(c.conn, ircLine, maxRead)
 	limit := rate.NewLimiter(lineRate, lineBurst)
-	patient, asked := registerTime, false
+	// Whoever has not said who they are has this long, whatever else they say, and is not asked whether they are there.
+	until, asked := time.Now().Add(registerTime), true
 	for {
-		c.conn.SetReadDeadline(time.Now().Add(patient))
+		c.conn.SetReadDeadline(until)
 		line, err := lines.ReadLine()
 		var timeout net.Error
 		switch {
 		case errors.As(err, &timeout) && timeout.Timeout():
-			registered := false
-			c.hub.do(func() { registered = s.registered && !s.closed })
-			if asked || !registered {
+			if asked {
 				return "Closing link: nothing was heard of you"
 			}
 			c.hub.do(func() { s.send("", "PING", serverName) })
-			patient, asked = pingTime, true
+			until, asked = time.Now().Add(pingTime), true
 			continue
 		case errors.Is(err, ircreader.ErrReadQ):
 			return "Closing link: a line without an end"
 		case err != nil:
 			return ""
 		}
-		patient, asked = pingAfter, false
-		if time.Sleep(limit.Reserve().Delay()); !c.take(s, string(line)) {
+		time.Sleep(limit.Reserve().Delay())
+		registered, open := c.take(s, string(line))
+		if !open {
 			return ""
+		}
+		if registered {
+			until, asked = time.Now().Add(pingAfter), false
 		}
 	}
 }
 
 // take hands a line to the server, and waits if the client has asked for more than the chat has answered.
-func (c *client) take(s *session, line string) bool {
+func (c *client) take(s *session, line string) (registered, open bool) {
 	var room <-chan struct{}
-	open := false
-	if !c.hub.do(func() { s.line(line); room, open = s.pause(), !s.closed }) {
-		return false
-	}
+	c.hub.do(func() {
+		s.line(line)
+		room, registered, open = s.pause(), s.registered, !s.closed
+	})
 	if room != nil {
 		select {
 		case <-room:
 		case <-c.hub.done:
 		}
 	}
-	return open
+	return registered, open
 }
 
 // write queues a line. A client that does not read its lines is let go.

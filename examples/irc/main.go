@@ -15,7 +15,7 @@ import (
 	"opentalk/plugins/sdk"
 )
 
-func main() { sdk.Serve(newPlugin()) }
+func main() { sdk.Serve(new(face).plugin()) }
 
 // face is the plugin. Its fields are set by start, before there are events.
 type face struct {
@@ -23,8 +23,7 @@ type face struct {
 	listeners *listeners
 }
 
-func newPlugin() sdk.Plugin {
-	f := &face{}
+func (f *face) plugin() sdk.Plugin {
 	return sdk.Plugin{
 		Name: "irc", Version: "1.0.0", Description: "lets IRC clients be the face of the chat",
 		Needs: []hook.Capability{hook.CanSend, hook.CanSpeak, hook.CanHistory, hook.CanStore, hook.CanManage},

@@ -158,6 +158,9 @@ func (s *server) refreshThen(done func()) {
 // update takes what the chat has told.
 func (s *server) update(rounds []hook.Round, members map[string][]hook.Member) {
 	here := map[string]bool{}
+	if !s.ready {
+		s.whoAmI(rounds)
+	}
 	for _, told := range rounds {
 		here[told.Tag] = true
 		r, known := s.rounds[told.Tag]
@@ -184,6 +187,16 @@ func (s *server) update(rounds []hook.Round, members map[string][]hook.Member) {
 		}
 	}
 	s.ready = true
+}
+
+// whoAmI has the person called as in the round that they are in: they may have another handle for rounds to come.
+func (s *server) whoAmI(rounds []hook.Round) {
+	for _, r := range rounds {
+		if r.Current {
+			s.me.Handle = r.Handle
+			s.nicks.give(s.me.Fingerprint, nickOf(r.Handle))
+		}
+	}
 }
 
 // left takes away a round that the person has left.
@@ -255,6 +268,9 @@ func (s *server) rename(p hook.Person, keep bool) {
 	}
 	from := s.source(p.Fingerprint)
 	now := s.nicks.give(p.Fingerprint, nickOf(p.Handle))
+	if p.Own {
+		s.me.Handle = p.Handle
+	}
 	if !known || now == was.Name {
 		return
 	}

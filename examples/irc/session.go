@@ -21,7 +21,9 @@ type session struct {
 	write func(line []byte)
 	close func(why string)
 
-	nickGiven, passed, negotiating, registered, closed bool
+	nickGiven, authenticating, passed, negotiating, registered, closed bool
+	// beginning: it is not known yet which rounds it looks at.
+	beginning bool
 
 	client  string // what it calls itself: where it has been is remembered by this
 	caps    map[string]bool
@@ -51,7 +53,7 @@ type heard struct {
 
 // capabilities that a client may ask for.
 var capabilities = []string{
-	"account-tag", "away-notify", "batch", "draft/chathistory", "echo-message", "extended-join", "message-tags", "server-time",
+	"account-tag", "away-notify", "batch", "draft/chathistory", "echo-message", "extended-join", "message-tags", "sasl", "server-time",
 }
 
 // connect begins a session.
@@ -209,7 +211,7 @@ func (c *session) do(w work) {
 }
 
 func (c *session) next() {
-	if len(c.jobs) <= maxJobs/2 {
+	if len(c.jobs) <= maxJobs/2 && !c.beginning {
 		c.wake()
 	}
 	if len(c.jobs) == 0 {
@@ -227,9 +229,10 @@ func (c *session) next() {
 	})
 }
 
-// pause returns what is closed when lines may be taken from the client again, nil if they may now.
+// pause returns what is closed when lines may be taken from the client again, nil if they may now. What a client has to say at
+// once when it is let in waits until it looks at its rounds.
 func (c *session) pause() <-chan struct{} {
-	if len(c.jobs) < maxJobs || c.closed {
+	if len(c.jobs) < maxJobs && !c.beginning || c.closed {
 		return nil
 	}
 	if c.resume == nil {
@@ -253,8 +256,7 @@ func (c *session) welcome() {
 		return
 	}
 	if !c.passed {
-		c.reply("464", "The password is wrong, or missing")
-		c.end("Closing link: wrong password")
+		c.turnAway("464")
 		return
 	}
 	c.registered = true
@@ -275,6 +277,7 @@ func (c *session) welcome() {
 // begin has the client look at every round that it has not left.
 func (c *session) begin() {
 	key := "client/" + c.client
+	c.beginning = true
 	c.do(func(ctx context.Context, chat *sdk.Host) func() {
 		var hidden []string
 		err := chat.Load(ctx, key, &hidden)
@@ -285,9 +288,7 @@ func (c *session) begin() {
 			for _, tag := range hidden {
 				c.hidden[tag] = true
 			}
-			for tag := range c.views {
-				c.hide(tag, false) // it has asked for it meanwhile
-			}
+			c.beginning = false
 			for _, tag := range c.tags() {
 				if !c.hidden[tag] {
 					c.enter(tag)

@@ -114,7 +114,7 @@ func (c *session) speak(to *round, text string, form hook.Form, person bool) {
 			if err == nil && !person {
 				c.server.sent(hook.SentEvent{State: hook.Sent, Message: hook.Message{ // the chat does not tell who has sent it
 					ID: id, Round: to.Name, Tag: to.Tag, Text: text, Form: form, Auto: true, Written: c.now(), Live: true,
-					From: hook.Person{Handle: to.Handle, Fingerprint: c.me.Fingerprint, Own: true, Verified: true},
+					From: hook.Person{Handle: to.Handle, Fingerprint: c.me.Fingerprint, Own: true},
 				}})
 			}
 			c.unpark()

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"opentalk/plugins/hook"
 	"opentalk/plugins/sdk"
@@ -41,14 +42,20 @@ func TestConversations(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := play(t, string(want))
-			if *update {
-				err = os.WriteFile(file, []byte(got), 0o600)
-			}
-			if err != nil || got != string(want) && !*update {
-				t.Errorf("%v; the conversation goes\n%s", err, differences(string(want), got))
-			}
+			compare(t, file, string(want), play(t, string(want)))
 		})
+	}
+}
+
+// compare holds a conversation against how its file says that it goes.
+func compare(t *testing.T, file, want, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	} else if got != want {
+		t.Errorf("the conversation goes\n%s", differences(want, got))
 	}
 }
 
@@ -105,7 +112,7 @@ func (c *conversation) open() {
 	if c.server != nil {
 		return
 	}
-	plugin := newPlugin()
+	plugin := new(face).plugin()
 	plugin.Start = func(_ context.Context, chat *sdk.Host) error {
 		c.host = chat
 		return nil
@@ -125,10 +132,19 @@ func (c *conversation) open() {
 
 // begin begins a server.
 func (c *conversation) begin() {
-	c.server = newServer(c.settings, c.password, slog.New(slog.DiscardHandler), c.chat.Now,
+	log := slog.New(slog.NewTextHandler(complaints{c.t}, &slog.HandlerOptions{Level: slog.LevelError}))
+	c.server = newServer(c.settings, c.password, log, c.chat.Now,
 		func(w work) { c.works = append(c.works, w) })
 	c.server.load(func() {})
 	c.settle()
+}
+
+// complaints makes errors that are logged those of a test.
+type complaints struct{ t *testing.T }
+
+func (c complaints) Write(line []byte) (int, error) {
+	c.t.Errorf("%s", line)
+	return len(line), nil
 }
 
 func tell[E hook.Event](c *conversation) sdk.Event {
@@ -169,8 +185,12 @@ func (c *conversation) client(name string) *session {
 		if !strings.HasSuffix(text, "\r\n") || strings.Count(text, "\n") != 1 || strings.Count(text, "\r") != 1 || strings.Contains(text, "\x00") {
 			c.t.Errorf("this is not one line: %q", text)
 		}
-		if body := text[strings.Index(text, ":"):]; len(body) > ircLine {
-			c.t.Errorf("a line of %d bytes", len(body))
+		body := text
+		if body[0] == '@' {
+			_, body, _ = strings.Cut(body, " ")
+		}
+		if len(body) > ircLine || !utf8.ValidString(text) {
+			c.t.Errorf("a line of %d bytes: %q", len(body), body)
 		}
 		fmt.Fprintf(&c.out, "%s< %s\n", name, escape(inOrder(strings.TrimSuffix(text, "\r\n"))))
 	}, func(string) {
@@ -221,6 +241,8 @@ func (c *conversation) chatDoes(words []string) {
 		err = c.chat.Rename(arg(1), rest(2))
 	case "topic":
 		err = c.chat.Retitle(arg(1), rest(2))
+	case "verify":
+		err = c.chat.Verify(arg(1))
 	case "up", "down":
 		err = c.chat.Connect(arg(1), words[0] == "up")
 	case "round":

@@ -99,12 +99,15 @@ func clientOf(user string) string {
 }
 
 // quote is what a reply repeats of what a client has said, as one parameter.
-func quote(s string) string {
+func quote(s string) string { return ircmsg.TruncateUTF8Safe(word(s), maxQuote) }
+
+// word is a text as one parameter.
+func word(s string) string {
 	s = strings.ReplaceAll(clean(s), " ", "_")
 	if s == "" || s[0] == ':' {
 		s = "*" + s
 	}
-	return ircmsg.TruncateUTF8Safe(s, maxQuote)
+	return s
 }
 
 // fold is equal of names that are the same to a client.

@@ -29,13 +29,31 @@ function fail(code, text, hint = '') {
   throw Object.assign(new Error(text), { code: codes[code], details: hint ? `${text}\n${hint}` : text });
 }
 
+const status = (err) => ({ code: err.code || codes.failed, details: err.details || String(err.message || err) });
+
 // answer makes a gRPC handler of a function that returns a reply or a promise of one.
 const answer = (f) => async (call, callback) => {
   try {
     callback(null, await f(call.request));
   } catch (err) {
-    callback({ code: err.code || codes.failed, details: err.details || String(err.message || err) });
+    callback(status(err));
   }
+};
+
+// decide makes the handler of Filter, which is one call for all requests, of such a function.
+const decide = (f) => (stream) => {
+  stream.on('data', async (request) => {
+    let reply;
+    try {
+      reply = await f(request);
+    } catch (err) {
+      const { code, details } = status(err);
+      reply = { status: code, message: details };
+    }
+    stream.write({ ...reply, call: request.call });
+  });
+  stream.on('error', () => {});
+  stream.on('end', () => stream.end());
 };
 
 // broker keeps where the chat serves, by the number that Start names.
@@ -97,7 +115,8 @@ function serve(it) {
   };
   for (const name of ['Run', 'Complete', 'Filter', 'Observe']) {
     if (it[name]) {
-      handlers[name] = answer((request) => it[name](request, host));
+      const kind = name === 'Filter' ? decide : answer;
+      handlers[name] = kind((request) => it[name](request, host));
     }
   }
 

@@ -102,7 +102,7 @@ type RoundEvent struct {
 	Change Change
 }
 
-// CaughtUp comes when a round holds all that a peer has.
+// CaughtUp comes when a round holds all that a peer had when it came online, if nothing was missed as well.
 type CaughtUp struct{ Round, Tag string }
 
 // Timer comes when a timer of the extension has fired.

@@ -3,6 +3,8 @@ package wire
 import (
 	"context"
 	"errors"
+	"math"
+	"time"
 
 	"opentalk/plugins/hook"
 	"opentalk/plugins/wire/pb"
@@ -10,9 +12,10 @@ import (
 
 // extender is a plugin as the chat sees it.
 type extender struct {
-	client pb.PluginClient
-	broker Broker
-	calls  *calls
+	client    pb.PluginClient
+	broker    Broker
+	calls     *calls
+	filtering filtering
 }
 
 func (e *extender) Start(ctx context.Context, hello hook.Hello, host hook.Host) (hook.Registration, error) {
@@ -74,6 +77,7 @@ func (e *extender) Complete(ctx context.Context, call hook.Completion) ([]string
 func (e *extender) Filter(ctx context.Context, to hook.Target, item hook.Item) (hook.Verdict, error) {
 	request := &pb.FilterRequest{
 		Call: e.calls.begin(ctx), To: targetOut(to), Stage: string(item.Stage), Round: text(item.Round), Line: text(item.Line),
+		WithinMs: within(ctx),
 	}
 	switch item.Stage {
 	case hook.StageOutgoing:
@@ -81,11 +85,20 @@ func (e *extender) Filter(ctx context.Context, to hook.Target, item hook.Item) (
 	case hook.StageIncoming, hook.StageRender:
 		request.Message = messageOut(item.Message)
 	}
-	reply, err := e.client.Filter(ctx, request)
+	reply, err := e.filtering.ask(ctx, request)
 	if err != nil {
 		return hook.Verdict{}, errorIn(ctx, err)
 	}
 	return verdictIn(reply, item.Stage)
+}
+
+// within is how long ctx has, in milliseconds, as long as that can be said: 0 is not said.
+func within(ctx context.Context) uint32 {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return 0
+	}
+	return uint32(min(max(1, time.Until(deadline).Milliseconds()), math.MaxUint32))
 }
 
 func (e *extender) Observe(ctx context.Context, to hook.Target, event hook.Event) error {

@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -37,8 +38,15 @@ func (r *rude) Start(_ context.Context, q *pb.StartRequest) (*pb.StartReply, err
 
 func (r *rude) Run(context.Context, *pb.RunRequest) (*pb.RunReply, error) { return r.run, r.err }
 
-func (r *rude) Filter(context.Context, *pb.FilterRequest) (*pb.FilterReply, error) {
-	return r.filter, r.err
+func (r *rude) Filter(stream pb.Plugin_FilterServer) error {
+	for {
+		q, err := stream.Recv()
+		if err := cmp.Or(err, r.err); err != nil {
+			return err
+		}
+		r.filter.Call = q.GetCall()
+		stream.Send(r.filter)
+	}
 }
 
 func (r *rude) Complete(context.Context, *pb.CompleteRequest) (*pb.CompleteReply, error) {
@@ -75,9 +83,9 @@ func serve(t *testing.T, s *grpc.Server, opts ...grpc.DialOption) *grpc.ClientCo
 	return conn
 }
 
-func rudePlugin(t *testing.T, r *rude) (hook.Extender, *hostBroker) {
+func rudePlugin(t *testing.T, p pb.PluginServer) (hook.Extender, *hostBroker) {
 	s := grpc.NewServer()
-	pb.RegisterPluginServer(s, r)
+	pb.RegisterPluginServer(s, p)
 	b := &hostBroker{t: t, hosts: make(chan *grpc.ClientConn, 1)}
 	return wire.NewExtender(serve(t, s, wire.DialOptions()...), b), b
 }

@@ -46,5 +46,6 @@ func Serve(s *grpc.Server, e hook.Extender, broker Broker) {
 // NewExtender returns what is served at the other end of conn: the chat's end. Errors of its methods are those of their ctx,
 // or an [*hook.Error]. [hook.CodeClosed] means that nobody is there any more.
 func NewExtender(conn grpc.ClientConnInterface, broker Broker) hook.Extender {
-	return &extender{client: pb.NewPluginClient(conn), broker: broker, calls: &calls{}}
+	client := pb.NewPluginClient(conn)
+	return &extender{client: client, broker: broker, calls: &calls{}, filtering: filtering{client: client}}
 }

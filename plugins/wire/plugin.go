@@ -71,24 +71,6 @@ func (s *pluginServer) Complete(ctx context.Context, r *pb.CompleteRequest) (*pb
 	return &pb.CompleteReply{Candidates: texts(words)}, nil
 }
 
-func (s *pluginServer) Filter(ctx context.Context, r *pb.FilterRequest) (*pb.FilterReply, error) {
-	item := hook.Item{Stage: hook.Stage(r.GetStage()), Round: r.GetRound(), Line: r.GetLine()}
-	if r.GetOut() != nil {
-		item.Out = outgoingIn(r.GetOut())
-	}
-	if r.GetMessage() != nil {
-		item.Message = messageIn(r.GetMessage())
-	}
-	verdict, err := s.extender.Filter(answering(ctx, r.GetCall()), targetIn(r.GetTo()), item)
-	if err == nil {
-		err = verdict.Check(item.Stage)
-	}
-	if err != nil {
-		return nil, errorOut(err)
-	}
-	return verdictOut(verdict), nil
-}
-
 func (s *pluginServer) Observe(ctx context.Context, r *pb.ObserveRequest) (*pb.ObserveReply, error) {
 	e := event(r)
 	if e == nil {

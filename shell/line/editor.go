@@ -154,10 +154,9 @@ func (e *editor) begin() bool {
 	if e.ended || e.closed {
 		return false
 	}
-	text := held(e.prefill)
-	e.buf = buffer{text, len(text)}
-	e.prefill = ""
-	e.readline.SetBuffer(string(text))
+	e.buf = buffer{}
+	e.takePrefill()
+	e.readline.SetBuffer(string(e.buf.text))
 	e.reading = true
 	e.show()
 	return true
@@ -246,6 +245,10 @@ func (e *editor) OnChange(line []rune, pos int, key rune) (newLine []rune, newPo
 
 // press carries out a key, given what readline made of it.
 func (e *editor) press(typed buffer, k rune) {
+	if k == keyPrefill {
+		e.takePrefill()
+		return
+	}
 	if e.search != nil && e.searchKey(k) {
 		return
 	}
@@ -340,10 +343,24 @@ func (e *editor) show() {
 	}
 }
 
+// Prefill goes the way of the keys: between two of them the line is readline's.
 func (e *editor) Prefill(text string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.prefill = text
+	select {
+	case e.input.prefill <- struct{}{}:
+	default:
+	}
+}
+
+// takePrefill begins the line with what Prefill was given, unless something was typed meanwhile.
+func (e *editor) takePrefill() {
+	if len(e.buf.text) == 0 && e.search == nil {
+		text := held(e.prefill)
+		e.buf = buffer{text, len(text)}
+	}
+	e.prefill = ""
 }
 
 func (e *editor) Print(text term.Text) {

@@ -285,6 +285,8 @@ func TestWideRunes(t *testing.T) {
 	s.see("> a▮本é👩\u200d👧z")
 	s.press("\x05\x1b[D\x7f")
 	s.see("> a本é▮z")
+	s.press("👩\u200d👧\x1b[D\x04") // all of it, where readline takes a rune
+	s.see("> a本é▮z")
 	s.press("\r")
 	s.entered("a本éz")
 }
@@ -539,6 +541,27 @@ func TestPrefill(t *testing.T) {
 	s.see(rows("> a⏎b▮", "2 lines, one messag…"))
 	s.press("\x7fc\r")
 	s.entered("a\nc")
+}
+
+// TestPrefillWhileReading puts text into the line that is being read, but never into what somebody types.
+func TestPrefillWhileReading(t *testing.T) {
+	s := newSession(t)
+	s.editor.Prefill("no secret")
+	s.see("> no secret▮")
+	s.press("s\r")
+	s.entered("no secrets")
+	s.see("> ▮")
+	s.press("mine")
+	s.see("> mine▮")
+	s.editor.Prefill("yours")
+	s.press("!\r")
+	s.entered("mine!")
+	s.see("> ▮") // nor into the line after it
+	s.press("\x12mi")
+	s.see(rows("> mine!▮", "search: mi"))
+	s.editor.Prefill("yours")
+	s.press("n")
+	s.see(rows("> mine!▮", "search: min"))
 }
 
 func TestBellAndNotify(t *testing.T) {

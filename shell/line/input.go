@@ -20,8 +20,9 @@ type key struct {
 
 // input reads a terminal and queues keys.
 type input struct {
-	keys chan key
-	done chan struct{} // closed by stop
+	keys    chan key
+	prefill chan struct{} // holds one while there is something that Prefill was given
+	done    chan struct{} // closed by stop
 
 	// command is called with a key before it is queued, and handles it itself by returning true.
 	command func(raw byte) bool
@@ -34,7 +35,9 @@ type input struct {
 }
 
 func newInput(command func(raw byte) bool) *input {
-	return &input{keys: make(chan key, 4096), done: make(chan struct{}), command: command}
+	return &input{
+		keys: make(chan key, 4096), prefill: make(chan struct{}, 1), done: make(chan struct{}), command: command,
+	}
 }
 
 // start begins to read from f. Both goroutines end after stop or at the end of f, the one in f.Read when that returns.
@@ -59,6 +62,8 @@ func (in *input) next() (key, error) {
 	select {
 	case <-in.done:
 		return key{}, io.EOF
+	case <-in.prefill:
+		return key{r: keyPrefill}, nil
 	default:
 	}
 	select {
@@ -67,6 +72,8 @@ func (in *input) next() (key, error) {
 			return key{}, io.EOF
 		}
 		return k, nil
+	case <-in.prefill:
+		return key{r: keyPrefill}, nil
 	case <-in.done:
 		return key{}, io.EOF
 	}

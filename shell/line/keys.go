@@ -15,7 +15,8 @@ const (
 const (
 	firstKey rune = 0xfdd0 + iota
 
-	keyPaste // insert the paste that input has ready
+	keyPaste   // insert the paste that input has ready
+	keyPrefill // pressed by nobody: put what Prefill was given into an empty line
 	keyLeft
 	keyRight
 	keyWordLeft

@@ -53,7 +53,8 @@ type Editor interface {
 	// the next.
 	ReadLine() (string, error)
 
-	// Prefill puts text into the line that the next ReadLine begins with, for the person to change or send. Newlines stay.
+	// Prefill puts text into the line being typed, for the person to change or send, unless there is something in it already; while
+	// no line is being read, into the next one. Newlines stay.
 	Prefill(text string)
 
 	// Print writes text above the line being typed, which stays as it is, with a newline after it unless it has one. It

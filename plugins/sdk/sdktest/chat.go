@@ -267,7 +267,7 @@ func (c *Chat) enter(name string) *round {
 }
 
 func (c *Chat) me(r *round) hook.Person {
-	return hook.Person{Handle: r.Handle, Fingerprint: c.self.Fingerprint, Own: true, Verified: true}
+	return hook.Person{Handle: r.Handle, Fingerprint: c.self.Fingerprint, Own: true}
 }
 
 // member returns somebody, who from now on is a member of the current round.

@@ -472,10 +472,11 @@ type FilterRequest struct {
 	Call          uint64                 `protobuf:"varint,1,opt,name=call,proto3" json:"call,omitempty"`
 	To            *Target                `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
 	Stage         string                 `protobuf:"bytes,3,opt,name=stage,proto3" json:"stage,omitempty"`
-	Round         string                 `protobuf:"bytes,4,opt,name=round,proto3" json:"round,omitempty"`     // at "input" and "outgoing"
-	Line          string                 `protobuf:"bytes,5,opt,name=line,proto3" json:"line,omitempty"`       // at "input"
-	Out           *Outgoing              `protobuf:"bytes,6,opt,name=out,proto3" json:"out,omitempty"`         // at "outgoing"
-	Message       *Message               `protobuf:"bytes,7,opt,name=message,proto3" json:"message,omitempty"` // at "incoming" and "render"
+	Round         string                 `protobuf:"bytes,4,opt,name=round,proto3" json:"round,omitempty"`                        // at "input" and "outgoing"
+	Line          string                 `protobuf:"bytes,5,opt,name=line,proto3" json:"line,omitempty"`                          // at "input"
+	Out           *Outgoing              `protobuf:"bytes,6,opt,name=out,proto3" json:"out,omitempty"`                            // at "outgoing"
+	Message       *Message               `protobuf:"bytes,7,opt,name=message,proto3" json:"message,omitempty"`                    // at "incoming" and "render"
+	WithinMs      uint32                 `protobuf:"varint,8,opt,name=within_ms,json=withinMs,proto3" json:"within_ms,omitempty"` // after that nobody waits for the answer; 0 is not said
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -559,11 +560,22 @@ func (x *FilterRequest) GetMessage() *Message {
 	return nil
 }
 
+func (x *FilterRequest) GetWithinMs() uint32 {
+	if x != nil {
+		return x.WithinMs
+	}
+	return 0
+}
+
+// FilterReply answers one request. There is one for each, in any order.
 type FilterReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Action        string                 `protobuf:"bytes,1,opt,name=action,proto3" json:"action,omitempty"` // "pass" or empty, "rewrite", "drop"
-	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`     // with "rewrite"
-	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"` // with "drop", for the person
+	Action        string                 `protobuf:"bytes,1,opt,name=action,proto3" json:"action,omitempty"`   // "pass" or empty, "rewrite", "drop"
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`       // with "rewrite"
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`   // with "drop", for the person
+	Call          uint64                 `protobuf:"varint,4,opt,name=call,proto3" json:"call,omitempty"`      // of the request
+	Status        int32                  `protobuf:"varint,5,opt,name=status,proto3" json:"status,omitempty"`  // of gRPC, if it failed: instead of the above
+	Message       string                 `protobuf:"bytes,6,opt,name=message,proto3" json:"message,omitempty"` // as that of a status
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -615,6 +627,27 @@ func (x *FilterReply) GetText() string {
 func (x *FilterReply) GetReason() string {
 	if x != nil {
 		return x.Reason
+	}
+	return ""
+}
+
+func (x *FilterReply) GetCall() uint64 {
+	if x != nil {
+		return x.Call
+	}
+	return 0
+}
+
+func (x *FilterReply) GetStatus() int32 {
+	if x != nil {
+		return x.Status
+	}
+	return 0
+}
+
+func (x *FilterReply) GetMessage() string {
+	if x != nil {
+		return x.Message
 	}
 	return ""
 }
@@ -4621,7 +4654,7 @@ const file_opentalk_proto_rawDesc = "" +
 	"\rCompleteReply\x12\x1e\n" +
 	"\n" +
 	"candidates\x18\x01 \x03(\tR\n" +
-	"candidates\"\xe1\x01\n" +
+	"candidates\"\xfe\x01\n" +
 	"\rFilterRequest\x12\x12\n" +
 	"\x04call\x18\x01 \x01(\x04R\x04call\x12#\n" +
 	"\x02to\x18\x02 \x01(\v2\x13.opentalk.v1.TargetR\x02to\x12\x14\n" +
@@ -4629,11 +4662,15 @@ const file_opentalk_proto_rawDesc = "" +
 	"\x05round\x18\x04 \x01(\tR\x05round\x12\x12\n" +
 	"\x04line\x18\x05 \x01(\tR\x04line\x12'\n" +
 	"\x03out\x18\x06 \x01(\v2\x15.opentalk.v1.OutgoingR\x03out\x12.\n" +
-	"\amessage\x18\a \x01(\v2\x14.opentalk.v1.MessageR\amessage\"Q\n" +
+	"\amessage\x18\a \x01(\v2\x14.opentalk.v1.MessageR\amessage\x12\x1b\n" +
+	"\twithin_ms\x18\b \x01(\rR\bwithinMs\"\x97\x01\n" +
 	"\vFilterReply\x12\x16\n" +
 	"\x06action\x18\x01 \x01(\tR\x06action\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xe0\x05\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x12\n" +
+	"\x04call\x18\x04 \x01(\x04R\x04call\x12\x16\n" +
+	"\x06status\x18\x05 \x01(\x05R\x06status\x12\x18\n" +
+	"\amessage\x18\x06 \x01(\tR\amessage\"\xe0\x05\n" +
 	"\x0eObserveRequest\x12\x12\n" +
 	"\x04call\x18\x01 \x01(\x04R\x04call\x12#\n" +
 	"\x02to\x18\x02 \x01(\v2\x13.opentalk.v1.TargetR\x02to\x125\n" +
@@ -4893,12 +4930,12 @@ const file_opentalk_proto_rawDesc = "" +
 	"\x05level\x18\x02 \x01(\tR\x05level\x12\x12\n" +
 	"\x04text\x18\x03 \x01(\tR\x04text\"\n" +
 	"\n" +
-	"\bLogReply2\xff\x02\n" +
+	"\bLogReply2\x83\x03\n" +
 	"\x06Plugin\x12;\n" +
 	"\x05Start\x12\x19.opentalk.v1.StartRequest\x1a\x17.opentalk.v1.StartReply\x125\n" +
 	"\x03Run\x12\x17.opentalk.v1.RunRequest\x1a\x15.opentalk.v1.RunReply\x12D\n" +
-	"\bComplete\x12\x1c.opentalk.v1.CompleteRequest\x1a\x1a.opentalk.v1.CompleteReply\x12>\n" +
-	"\x06Filter\x12\x1a.opentalk.v1.FilterRequest\x1a\x18.opentalk.v1.FilterReply\x12A\n" +
+	"\bComplete\x12\x1c.opentalk.v1.CompleteRequest\x1a\x1a.opentalk.v1.CompleteReply\x12B\n" +
+	"\x06Filter\x12\x1a.opentalk.v1.FilterRequest\x1a\x18.opentalk.v1.FilterReply(\x010\x01\x12A\n" +
 	"\aObserve\x12\x1b.opentalk.v1.ObserveRequest\x1a\x19.opentalk.v1.ObserveReply\x128\n" +
 	"\x04Stop\x12\x18.opentalk.v1.StopRequest\x1a\x16.opentalk.v1.StopReply2\x9f\t\n" +
 	"\x04Host\x12D\n" +

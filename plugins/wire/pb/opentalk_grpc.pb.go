@@ -41,13 +41,15 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // Plugin is what a plugin answers. Calls for what it has not registered do not come, and need no implementation. An
-// error is a gRPC status: its code says of what kind it is (HOOKS 6), its message is the text, and the trailing
-// metadata "opentalk-hint", if there is any, tells what to do about it.
+// error is a gRPC status: its code says of what kind it is (HOOKS 6), the first line of its message is the text, and the
+// second, if there is one, tells what to do about it.
 type PluginClient interface {
 	Start(ctx context.Context, in *StartRequest, opts ...grpc.CallOption) (*StartReply, error)
 	Run(ctx context.Context, in *RunRequest, opts ...grpc.CallOption) (*RunReply, error)
 	Complete(ctx context.Context, in *CompleteRequest, opts ...grpc.CallOption) (*CompleteReply, error)
-	Filter(ctx context.Context, in *FilterRequest, opts ...grpc.CallOption) (*FilterReply, error)
+	// Filter is one call for all that is to be decided, because every message waits for it and a call of its own would take
+	// twice as long. The chat makes it when it asks for the first time, and again if the plugin has ended it.
+	Filter(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[FilterRequest, FilterReply], error)
 	Observe(ctx context.Context, in *ObserveRequest, opts ...grpc.CallOption) (*ObserveReply, error)
 	Stop(ctx context.Context, in *StopRequest, opts ...grpc.CallOption) (*StopReply, error)
 }
@@ -90,15 +92,18 @@ func (c *pluginClient) Complete(ctx context.Context, in *CompleteRequest, opts .
 	return out, nil
 }
 
-func (c *pluginClient) Filter(ctx context.Context, in *FilterRequest, opts ...grpc.CallOption) (*FilterReply, error) {
+func (c *pluginClient) Filter(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[FilterRequest, FilterReply], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(FilterReply)
-	err := c.cc.Invoke(ctx, Plugin_Filter_FullMethodName, in, out, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Plugin_ServiceDesc.Streams[0], Plugin_Filter_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
-	return out, nil
+	x := &grpc.GenericClientStream[FilterRequest, FilterReply]{ClientStream: stream}
+	return x, nil
 }
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Plugin_FilterClient = grpc.BidiStreamingClient[FilterRequest, FilterReply]
 
 func (c *pluginClient) Observe(ctx context.Context, in *ObserveRequest, opts ...grpc.CallOption) (*ObserveReply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -125,13 +130,15 @@ func (c *pluginClient) Stop(ctx context.Context, in *StopRequest, opts ...grpc.C
 // for forward compatibility.
 //
 // Plugin is what a plugin answers. Calls for what it has not registered do not come, and need no implementation. An
-// error is a gRPC status: its code says of what kind it is (HOOKS 6), its message is the text, and the trailing
-// metadata "opentalk-hint", if there is any, tells what to do about it.
+// error is a gRPC status: its code says of what kind it is (HOOKS 6), the first line of its message is the text, and the
+// second, if there is one, tells what to do about it.
 type PluginServer interface {
 	Start(context.Context, *StartRequest) (*StartReply, error)
 	Run(context.Context, *RunRequest) (*RunReply, error)
 	Complete(context.Context, *CompleteRequest) (*CompleteReply, error)
-	Filter(context.Context, *FilterRequest) (*FilterReply, error)
+	// Filter is one call for all that is to be decided, because every message waits for it and a call of its own would take
+	// twice as long. The chat makes it when it asks for the first time, and again if the plugin has ended it.
+	Filter(grpc.BidiStreamingServer[FilterRequest, FilterReply]) error
 	Observe(context.Context, *ObserveRequest) (*ObserveReply, error)
 	Stop(context.Context, *StopRequest) (*StopReply, error)
 	mustEmbedUnimplementedPluginServer()
@@ -153,8 +160,8 @@ func (UnimplementedPluginServer) Run(context.Context, *RunRequest) (*RunReply, e
 func (UnimplementedPluginServer) Complete(context.Context, *CompleteRequest) (*CompleteReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Complete not implemented")
 }
-func (UnimplementedPluginServer) Filter(context.Context, *FilterRequest) (*FilterReply, error) {
-	return nil, status.Error(codes.Unimplemented, "method Filter not implemented")
+func (UnimplementedPluginServer) Filter(grpc.BidiStreamingServer[FilterRequest, FilterReply]) error {
+	return status.Error(codes.Unimplemented, "method Filter not implemented")
 }
 func (UnimplementedPluginServer) Observe(context.Context, *ObserveRequest) (*ObserveReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Observe not implemented")
@@ -237,23 +244,12 @@ func _Plugin_Complete_Handler(srv interface{}, ctx context.Context, dec func(int
 	return interceptor(ctx, in, info, handler)
 }
 
-func _Plugin_Filter_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(FilterRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(PluginServer).Filter(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: Plugin_Filter_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(PluginServer).Filter(ctx, req.(*FilterRequest))
-	}
-	return interceptor(ctx, in, info, handler)
+func _Plugin_Filter_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(PluginServer).Filter(&grpc.GenericServerStream[FilterRequest, FilterReply]{ServerStream: stream})
 }
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Plugin_FilterServer = grpc.BidiStreamingServer[FilterRequest, FilterReply]
 
 func _Plugin_Observe_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ObserveRequest)
@@ -311,10 +307,6 @@ var Plugin_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Plugin_Complete_Handler,
 		},
 		{
-			MethodName: "Filter",
-			Handler:    _Plugin_Filter_Handler,
-		},
-		{
 			MethodName: "Observe",
 			Handler:    _Plugin_Observe_Handler,
 		},
@@ -323,7 +315,14 @@ var Plugin_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Plugin_Stop_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Filter",
+			Handler:       _Plugin_Filter_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+	},
 	Metadata: "opentalk.proto",
 }
 
