@@ -20,7 +20,7 @@ test:
 	CGO_ENABLED=0 $(GO) test ./...
 
 # What CI runs: the tests, the race detector, vet, staticcheck, every platform, and a little fuzzing.
-check: test lint race crowd cross demo
+check: test lint race crowd faults cross demo
 	$(MAKE) soak SOAK=20s
 	$(MAKE) fuzz FUZZTIME=10000x
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./...
@@ -55,6 +55,22 @@ soak:
 damage:
 	testdata/damage/run
 
+# Everything that is too long for every change, tried so often as before a release. It goes on where the last run stopped.
+#
+#	make torture TORTURE_TIME=8h
+#	make torture TORTURE_TIME=0         # only tells what has been done
+#	make torture ROWS='kills simulation'
+.PHONY: torture
+torture:
+	@GO='$(GO)' testdata/torture/run $(ROWS)
+
+# The figures of crashes, damage and models that CI wants, which are more than `make test` has time for.
+.PHONY: faults
+faults:
+	$(GO) test -count=1 -run '^Test(Damage|PowerCut|Kill)$$' ./engine/store -store.damage 1000 -store.cuts 1000 -store.kills 30
+	$(GO) test -count=1 -run '^TestModel$$' ./engine/store/storetest -rapid.checks 1000 -rapid.steps 15
+	$(GO) test -count=1 -run '^Test(Any|Admission|Held)' ./engine/chain -rapid.checks 1000
+
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'gofmt would change these'; exit 1; }
 	$(GO) vet ./...
@@ -73,6 +89,20 @@ bench-compare: build
 	-cd examples/bench/gossipsub && $(GO) build -o ../cache/gossipsub .
 	-cd examples/bench/hypercore && npm ci --no-audit --no-fund
 	$(GO) run ./examples/bench -program ./$(BINARY) -compare
+
+# The simulation in all weathers: as many seeds as SEEDS says, beginning with FROM, so that one run can go on where another
+# has ended. A seed that fails is printed; alone it shows what happens: go test ./engine -run '^TestSimulation$' -seed N
+SEEDS ?= 20000
+FROM  ?= 1
+.PHONY: simulate
+simulate:
+	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestSimulation$$' -timeout 0 ./engine -seeds $(SEEDS) -seed $(FROM)
+
+# How one message spreads in rounds of so many members, as a table, and as a picture in scale.svg. Several minutes.
+MEMBERS ?= 10,100,200
+.PHONY: scale
+scale:
+	CGO_ENABLED=0 $(GO) test -count=1 -v -run '^TestScale$$' -timeout 0 ./engine -engine.members $(MEMBERS) -engine.picture $(CURDIR)/scale.svg
 
 # A round of a million messages between real processes, floods of a million blocks, and many damaged homes: half an hour.
 long:
@@ -104,4 +134,4 @@ cross:
 	done
 
 clean:
-	rm -rf $(BINARY) opentalk.exe
+	rm -rf $(BINARY) opentalk.exe scale.svg

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"runtime/debug"
 	"time"
 
@@ -106,7 +107,7 @@ func (c *core) hangUp(id linkID, reason link.Reason) {
 func (e linkUp) apply(c *core) {
 	r := c.rounds[e.tag]
 	switch {
-	case r == nil || !c.hasPlace(e.dialled):
+	case r == nil || !c.hasPlace(e.dialled) && !r.makePlace(e.cred.Device()):
 		c.hangUp(e.link, link.ReasonFull)
 		return
 	case e.self != c.self.Key.Device(): // it has retired meanwhile
@@ -148,6 +149,37 @@ func (c *core) hasPlace(dialled bool) bool {
 		}
 	}
 	return len(c.peers) < MaxPeers && (dialled || callers < maxCallers)
+}
+
+// makePlace ends the link of a caller for that of another, if the other has been in the round for longer: who comes back must
+// not find that newcomers have taken every place. It goes by when their first blocks came here, which nobody can backdate.
+func (r *round) makePlace(d Device) bool {
+	var last *peer
+	newest := r.joined(d)
+	for _, p := range r.peers {
+		if at := r.joined(p.device()); !p.dialled && at > newest {
+			last, newest = p, at
+		}
+	}
+	if last != nil {
+		last.hangUp(link.ReasonFull, nil)
+	}
+	return last != nil
+}
+
+// joined numbers the devices of a round in the order in which they came here; who is not here yet comes last.
+func (r *round) joined(d Device) uint64 {
+	if r.chain == nil || r.chain.Line(d) == nil {
+		return math.MaxUint64
+	}
+	first, ok, err := r.c.store.Entry(r.tag, r.chain.Line(d).First.ID())
+	switch {
+	case d == r.genesis.Author:
+		return 0
+	case !ok || err != nil:
+		return math.MaxUint64
+	}
+	return first.Arrival
 }
 
 // mayKeep settles two links to one device. Of one dialled from either side, the one that the bytewise smaller device

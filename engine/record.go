@@ -234,9 +234,12 @@ func (r *round) adopt(rec addressRecord, near bool) {
 
 // keepContact writes down what is known of where a device is.
 func (r *round) keepContact(d Device) {
-	if !r.kept {
-		return
+	if r.kept {
+		r.writeContact(d)
 	}
+}
+
+func (r *round) writeContact(d Device) {
 	seen := int64(0)
 	if line := r.chain.Line(d); line != nil {
 		if p := r.people[line.Credential.Fingerprint()]; p != nil && !p.seen.IsZero() {

@@ -25,16 +25,33 @@ func (p *peer) onGenesis(blocks []*chain.Block) {
 		p.drop(link.ReasonBlock, err)
 		return
 	}
-	if err := r.keep(); err != nil {
-		r.abandon(err)
-		return
-	}
 	r.c.correct() // genesis may show that the clock is wrong
-	r.enrol(nil)
-	if err := r.introduceSelf(); err != nil {
+	first, back, err := r.former()
+	if err != nil {
 		r.abandon(err)
 		return
 	}
+	r.enrol(func(err error) {
+		if r.c.rounds[r.tag] != r { // the join was given up meanwhile
+			return
+		}
+		if err == nil {
+			err = r.keep()
+		}
+		if err == nil {
+			err = r.introduceAs(first, back)
+		}
+		if err != nil {
+			r.abandon(err)
+			return
+		}
+		r.acquainted()
+	})
+	r.writeContact(p.device()) // before the secrets know of the round: a crash must leave a way back to it, or nothing
+}
+
+// acquainted lets those whose first blocks have come have history, as soon as this device's own is durable.
+func (r *round) acquainted() {
 	r.c.settled(func() {
 		for _, p := range r.peers {
 			if r.member && r.holdsFirst(p.device()) {

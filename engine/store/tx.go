@@ -25,6 +25,8 @@ type Tx interface {
 
 	// Behead takes blocks out of the heads. Ids that are no heads, or not stored, do not matter.
 	Behead(tag identity.Tag, ids []ID) error
+	// Head makes heads of blocks again. Ids that are heads, or not stored, do not matter.
+	Head(tag identity.Tag, ids []ID) error
 
 	// PutDraft appends to the outbox, or replaces the value of a draft that is there, which keeps its place.
 	PutDraft(tag identity.Tag, id [16]byte, value []byte) error
@@ -178,6 +180,21 @@ func (t *tx) AddBlock(tag identity.Tag, e Entry, raw []byte, cites []ID) (arriva
 func (t *tx) Behead(tag identity.Tag, ids []ID) error {
 	err := t.in(tag, nil, func(r *round) error { return r.behead(ids) })
 	return t.note(err, opBehead, tag, joinIDs(ids))
+}
+
+func (t *tx) Head(tag identity.Tag, ids []ID) error {
+	return t.in(tag, nil, func(r *round) error {
+		for _, id := range ids {
+			arrival, found, err := r.get(idsBucket, id[:])
+			if err == nil && found {
+				err = r.keep(headsBucket, id[:], arrival, &r.heads)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // addBlock writes the block, its indexes and its being a head. None of the keys may be taken: a number that is would mean a
