@@ -143,7 +143,11 @@ func simulate(t *testing.T, seed uint64, trace func(string)) {
 	s.agree()
 	s.sameInAnyOrder()
 	for i, nd := range s.honest() {
-		if n := len(nd.core.rounds[s.tag].unheld); n > 0 && s.liar == nil {
+		r := nd.core.rounds[s.tag]
+		if len(r.peers) < len(s.honest())-1 {
+			continue // behind a wall it has tried an address in vain as often as it may in a day; who is not linked does not tell
+		}
+		if n := len(r.unheld); n > 0 && s.liar == nil {
 			t.Errorf("node %d does not know of %d of its blocks that all hold them", i, n)
 		}
 	}
