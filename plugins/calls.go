@@ -201,8 +201,11 @@ func answer(
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = overrun(budget)
 		}
-		if has(err, hook.CodeFailed) {
+		switch {
+		case has(err, hook.CodeFailed):
 			h.failed(c.Extension, c.Handler, err)
+		case has(err, hook.CodeClosed) && !errors.Is(err, errAway):
+			err = hook.Errorf(hook.CodeClosed, "extension %q ended before it answered", c.Extension)
 		}
 	}
 	return lines, err
