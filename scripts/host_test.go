@@ -12,9 +12,9 @@ import (
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
-	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
+	"opentalk/engine/leaktest"
 	"opentalk/plugins/hook"
 )
 
@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 		explode(text)
 		return
 	}
-	goleak.VerifyTestMain(m)
+	leaktest.Main(m)
 }
 
 // start loads a script that has no mistake in it.

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"opentalk/engine/identity"
+	"opentalk/engine/leaktest"
 )
 
 var (
@@ -31,7 +32,7 @@ func TestMain(m *testing.M) {
 		child(os.Args[1])
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	leaktest.Main(m)
 }
 
 var testTag = identity.Tag{1, 2, 3}
