@@ -90,6 +90,20 @@ bench-compare: build
 	-cd examples/bench/hypercore && npm ci --no-audit --no-fund
 	$(GO) run ./examples/bench -program ./$(BINARY) -compare
 
+# The simulation in all weathers: as many seeds as SEEDS says, beginning with FROM, so that one run can go on where another
+# has ended. A seed that fails is printed; alone it shows what happens: go test ./engine -run '^TestSimulation$' -seed N
+SEEDS ?= 20000
+FROM  ?= 1
+.PHONY: simulate
+simulate:
+	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestSimulation$$' -timeout 0 ./engine -seeds $(SEEDS) -seed $(FROM)
+
+# How one message spreads in rounds of so many members, as a table, and as a picture in scale.svg. Several minutes.
+MEMBERS ?= 10,100,200
+.PHONY: scale
+scale:
+	CGO_ENABLED=0 $(GO) test -count=1 -v -run '^TestScale$$' -timeout 0 ./engine -engine.members $(MEMBERS) -engine.picture $(CURDIR)/scale.svg
+
 # A round of a million messages between real processes, floods of a million blocks, and many damaged homes: half an hour.
 long:
 	$(GO) test -v -run '^TestLong$$' -timeout 60m -long.blocks 1000000 .
@@ -120,4 +134,4 @@ cross:
 	done
 
 clean:
-	rm -rf $(BINARY) opentalk.exe
+	rm -rf $(BINARY) opentalk.exe scale.svg

@@ -33,7 +33,7 @@ var floors = map[string][]string{
 	"opentalk/engine/identity/identitytest": {"engine/identity"},
 	"opentalk/engine/skiptest":              {},
 	"opentalk/engine/leaktest":              {},
-	"opentalk/engine/enginetest":            {"engine/chain", "engine/seal", "engine/store", "engine/identity", "engine/identity/identitytest"},
+	"opentalk/engine/enginetest":            {"engine/chain", "engine/link", "engine/socket", "engine/seal", "engine/store", "engine/identity", "engine/identity/identitytest"},
 	"opentalk/plugins":                      {"plugins/hook", "plugins/wire"},
 	"opentalk/plugins/hook":                 {},
 	"opentalk/plugins/scaffold":             {"plugins/hook"},

@@ -256,6 +256,15 @@ func (r *round) restoreChain() error {
 // the secrets before anything else, so that not even a home that has lost its store signs another. Where others have one of
 // which nothing is left here, as when the store is lost after leaving, this device would write two histories: it retires.
 func (r *round) introduceSelf() error {
+	first, back, err := r.former()
+	if err != nil {
+		return err
+	}
+	return r.introduceAs(first, back)
+}
+
+// introduceAs is introduceSelf for who knows already what former gives.
+func (r *round) introduceAs(first []byte, back bool) error {
 	if r.genesis.Author == r.c.self.Key.Device() {
 		r.c.settled(func() { r.introduced() })
 		r.saysIsBack()
@@ -263,11 +272,11 @@ func (r *round) introduceSelf() error {
 	}
 	secret := r.c.keys.Round(r.tag)
 	if len(secret.First) == 0 {
-		first, back, err := r.former()
-		if err == nil && len(first) == 0 && slices.ContainsFunc(r.peers, func(p *peer) bool { return p.stored }) {
+		var err error
+		if len(first) == 0 && slices.ContainsFunc(r.peers, func(p *peer) bool { return p.stored }) {
 			return r.c.retire(fmt.Sprintf("the members of %q know this device from a time of which this home has nothing left", r.name))
 		}
-		if err == nil && len(first) == 0 {
+		if len(first) == 0 {
 			first, err = r.signFirst(r.c.self.Key, r.c.self.Credential)
 		}
 		if err != nil {

@@ -151,7 +151,7 @@ func TestLeave(t *testing.T) {
 		t.Run(fmt.Sprint(leaver), func(t *testing.T) {
 			s := three(t, 23)
 			stays := 1 - leaver
-			inv := Invite{Addresses: []string{s.nodes[2].address()}, id: s.nodes[0].core.rounds[s.tag].id}
+			inv := Invite{Addresses: []string{s.nodes[2].Address}, id: s.nodes[0].core.rounds[s.tag].id}
 			s.say(s.nodes[leaver], "goodbye")
 			s.settle(time.Second)
 			if !s.leave(leaver) {
@@ -204,7 +204,7 @@ func TestLeaveSurvivesACrash(t *testing.T) {
 // signed as this one nothing is left.
 func TestBackWithoutAMark(t *testing.T) {
 	s := three(t, 23)
-	inv := Invite{Addresses: []string{s.nodes[2].address()}, id: s.nodes[0].core.rounds[s.tag].id}
+	inv := Invite{Addresses: []string{s.nodes[2].Address}, id: s.nodes[0].core.rounds[s.tag].id}
 	nd := s.nodes[1]
 	old := nd.device()
 	s.say(nd, "goodbye")

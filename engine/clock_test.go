@@ -15,7 +15,7 @@ const year = 365 * 24 * time.Hour
 func together(t *testing.T, seed uint64, n int, skews ...time.Duration) *sim {
 	s := newSim(t, seed, n)
 	for i, skew := range skews {
-		s.nodes[i].skew = skew
+		s.nodes[i].Skew = skew
 	}
 	s.found()
 	for i := 1; i < n; i++ {
@@ -31,7 +31,7 @@ func (s *sim) round(n int) *round { return s.nodes[n].core.rounds[s.tag] }
 // restart is a crash and a start with another clock.
 func (s *sim) restart(nd *node, skew time.Duration) {
 	s.crash(nd)
-	nd.skew = skew
+	nd.Skew = skew
 	s.start(nd)
 }
 
@@ -63,7 +63,7 @@ func TestT29ClockIsCorrected(t *testing.T) {
 			s.say(s.nodes[3], "what time is it?")
 			s.settle(5 * time.Second)
 			at := time.UnixMilli(int64(s.newest(3).T))
-			if off := s.now.Sub(at); off.Abs() > clockOff {
+			if off := s.Now().Sub(at); off.Abs() > clockOff {
 				t.Errorf("its block is %v off", off)
 			}
 			for n := range s.nodes[:3] {
@@ -75,8 +75,8 @@ func TestT29ClockIsCorrected(t *testing.T) {
 
 			c := s.nodes[3].core
 			last := c.clock()
-			s.nodes[3].skew = 0
-			c.now, c.effects = s.now, nil // as advance does, where the machine tells what has passed from what the clock says
+			s.nodes[3].Skew = 0
+			c.now, c.effects = s.Now(), nil // as advance does, where the machine tells what has passed from what the clock says
 			c.clockSet(last)
 			s.effects(s.nodes[3], c.effects)
 			if c.correction != 0 {
@@ -126,13 +126,13 @@ func TestOneVoiceSetsNoClock(t *testing.T) {
 func TestT14BlockAheadIsHeld(t *testing.T) {
 	s := together(t, 17, 3)
 	ahead := s.nodes[2]
-	s.wall[pair(s.nodes[0], ahead)] = true // what 0 knows of it comes through 1
+	s.wall(s.nodes[0], ahead) // what 0 knows of it comes through 1
 	s.restart(ahead, 2*time.Hour)
 	s.settle(10 * time.Minute)
 	s.say(ahead, "from the future")
 	s.settle(5 * time.Second)
 	future := s.newest(2)
-	if now := uint64(s.now.UnixMilli()); future.T < now+chain.MaxAhead {
+	if now := uint64(s.Now().UnixMilli()); future.T < now+chain.MaxAhead {
 		t.Fatal("the clock was corrected by one peer")
 	}
 	for range 2 {
@@ -197,7 +197,7 @@ func TestManyHeld(t *testing.T) {
 			s.nodes[0].core.maxHeld = 4
 		}
 		s.settle(time.Minute)
-		s.now = s.now.Add(3 * time.Hour)
+		s.Leap(3 * time.Hour)
 		s.step(s.nodes[0], tick{})
 		r = s.round(0)
 		heads := r.chain.Heads()
@@ -240,7 +240,7 @@ func TestHeldAcrossAStart(t *testing.T) {
 	s.restart(s.nodes[0], 0)
 	heads("after a start", present)
 	s.crash(s.nodes[0])
-	s.now = s.now.Add(3 * time.Hour)
+	s.Leap(3 * time.Hour)
 	s.start(s.nodes[0])
 	heads("three hours later", future.Place())
 	s.heal()
@@ -255,7 +255,7 @@ func TestT29NamedInTheFuture(t *testing.T) {
 		t.Run(fmt.Sprintf("restarted %v, said %v", test.restarted, test.said), func(t *testing.T) {
 			s := together(t, 17, 3)
 			nd := s.nodes[1]
-			s.cut(nd, s.nodes[2]) // one alone does not correct it
+			s.Part(nd.Node, s.nodes[2].Node) // one alone does not correct it
 			say := func(n int, name, topic string) {
 				t.Helper()
 				s.on(n, func(r *round) {
@@ -273,7 +273,7 @@ func TestT29NamedInTheFuture(t *testing.T) {
 					t.Errorf("node %d knows %q", n, got)
 				}
 			}
-			clear(s.wall)
+			s.Clear()
 			s.restart(nd, 0)
 			s.settle(10 * time.Minute)
 			if test.said {
@@ -286,7 +286,7 @@ func TestT29NamedInTheFuture(t *testing.T) {
 				}
 			}
 			s.settle(4 * time.Hour)
-			s.now = s.now.Add(4 * time.Hour)
+			s.Leap(4 * time.Hour)
 			s.heal()
 			for _, n := range []int{0, 2} { // who said it may go by what they said since
 				if got := s.known(n); got != "p0, futurist, p2: tomorrow's" {
@@ -306,7 +306,7 @@ func TestT29MendedAlone(t *testing.T) {
 	for _, wrong := range []time.Duration{-10 * year, 10 * year} {
 		t.Run(wrong.String(), func(t *testing.T) {
 			s := together(t, 11, 3)
-			s.wall[pair(s.nodes[0], s.nodes[2])] = true
+			s.wall(s.nodes[0], s.nodes[2])
 			for _, skew := range []time.Duration{wrong, 0} {
 				s.restart(s.nodes[2], skew)
 				s.settle(10 * time.Minute)
@@ -318,12 +318,76 @@ func TestT29MendedAlone(t *testing.T) {
 					t.Fatal("one peer has corrected the clock by", c)
 				}
 				for n := range 2 { // those whose clocks are right are not dragged along
-					if off := s.now.Sub(time.UnixMilli(int64(s.newest(n).T))); off.Abs() > clockOff {
+					if off := s.Now().Sub(time.UnixMilli(int64(s.newest(n).T))); off.Abs() > clockOff {
 						t.Errorf("what node %d writes is %v off", n, off)
 					}
 				}
 				s.agree()
 			}
 		})
+	}
+}
+
+// TestHeadThatIsHeldAgain: what was a head while a clock was ahead and is held since that is right gives back what it cited, in
+// the run in which the clock is set right and after a start; and with it what else was written ahead is held.
+func TestHeadThatIsHeldAgain(t *testing.T) {
+	for _, restarted := range []bool{false, true} {
+		s, l, at, now := flooded(t)
+		nd, ahead := s.nodes[0], uint64((3 * time.Hour).Milliseconds())
+		s.say(s.nodes[1], "the last of the present")
+		s.settle(time.Minute)
+		present := s.newest(1)
+		one := l.sign("from the future", at, now+ahead, present.ID)
+		other := l.sign("and more", one.Place(), now+ahead+1)
+		s.restart(nd, 3*time.Hour)
+		s.settle(time.Minute)
+		l.give(0, one, other)
+		s.settle(time.Second)
+		if heads := s.round(0).chain.Heads(); len(heads) != 1 || heads[0] != other.Place() {
+			t.Fatalf("to a clock that is ahead the heads are %v", heads)
+		}
+		if restarted {
+			s.restart(nd, 0)
+		} else {
+			nd.Skew = 0
+			c := nd.core
+			last := c.clock()
+			c.now = s.Now()
+			c.clockSet(last)
+			s.step(nd, tick{})
+		}
+		for range 2 {
+			if heads := s.round(0).chain.Heads(); len(heads) != 1 || heads[0] != present {
+				t.Errorf("restarted %v: the heads are %v, not %v", restarted, heads, present)
+			}
+			if held := s.round(0).chain.Held(); len(held) != 2 {
+				t.Errorf("restarted %v: %v are held", restarted, held)
+			}
+			s.settle(time.Minute)
+			s.restart(nd, 0)
+		}
+	}
+}
+
+// TestClocksBeforeGenesis: who believes in a time before the round began, with others or alone, does not become device after
+// device, each with a first block that is ahead again.
+func TestClocksBeforeGenesis(t *testing.T) {
+	s := together(t, 7, 3)
+	s.crash(s.nodes[0])
+	s.settle(20 * time.Minute)
+	for _, nd := range s.nodes[1:] {
+		s.say(nd, "before")
+		s.restart(nd, -10*year)
+	}
+	for range 10 {
+		for _, nd := range s.nodes[1:] {
+			s.say(nd, "what year is it?")
+		}
+		s.settle(time.Minute)
+	}
+	for n, nd := range s.nodes[1:] {
+		if got := s.devices(n+1, nd); got > 2 {
+			t.Errorf("node %d has been %d devices", n+1, got)
+		}
 	}
 }

@@ -48,7 +48,8 @@ type core struct {
 	committing bool
 	broken     error // the store takes nothing any more
 	wake       time.Time
-	retireNext time.Time // when retiring is tried again, if it could not be written down
+	retireNext time.Time // this device does not retire before
+	retireWait time.Duration
 	hearsay    time.Time // when an address that is only hearsay was last dialled
 	effects    []effect
 

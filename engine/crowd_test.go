@@ -23,7 +23,7 @@ func (s *sim) arrive(nd *node, n int) linkID {
 		return 0
 	}
 	s.step(nd, received{link: id, msg: link.Ready{HavePubKey: true, HaveGenesis: true, Clock: nd.core.plain()}})
-	b, err := enginetest.FirstBlock(r.chain, n, uint64(s.now.UnixMilli()))
+	b, err := enginetest.FirstBlock(r.chain, n, uint64(s.Now().UnixMilli()))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func TestT18ManyJoins(t *testing.T) {
 	s := together(t, 41, 3)
 	target, away := s.nodes[0], s.nodes[2]
 	s.crash(away)
-	s.wall[pair(s.nodes[1], away)] = true
+	s.wall(s.nodes[1], away)
 	s.settle(time.Second)
 	late := time.Duration(0)
 	for i := 3; i < *joinsFlag; i++ {
@@ -46,11 +46,11 @@ func TestT18ManyJoins(t *testing.T) {
 		if i%50 == 0 {
 			text := fmt.Sprint("in the middle of it ", i)
 			s.say(s.nodes[1], text)
-			before := s.now
-			for end := s.now.Add(10 * time.Second); !s.has(target, text) && s.now.Before(end); {
+			before := s.Now()
+			for end := s.Now().Add(10 * time.Second); !s.has(target, text) && s.Now().Before(end); {
 				s.settle(10 * time.Millisecond)
 			}
-			late = max(late, s.now.Sub(before))
+			late = max(late, s.Now().Sub(before))
 		}
 		s.settle(time.Minute / 1000)
 	}
@@ -69,7 +69,7 @@ func TestT18ManyJoins(t *testing.T) {
 	s.start(away)
 	for range 30 { // the callers say nothing, but they answer
 		for _, p := range target.core.peers {
-			p.heard, p.unacked = s.now, time.Time{}
+			p.heard, p.unacked = s.Now(), time.Time{}
 		}
 		s.settle(20 * time.Second)
 	}

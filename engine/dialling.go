@@ -54,6 +54,7 @@ func (r *round) target(address string, want Fingerprint) *target {
 
 // dialDue dials what is due.
 func (r *round) dialDue() {
+	room := r.room()
 	for _, t := range r.draws() {
 		if t.gone {
 			if r.c.now.Sub(t.since) > hearsayDay {
@@ -61,7 +62,7 @@ func (r *round) dialDue() {
 			}
 			continue
 		}
-		if r.isGone(t.device) || t.dialing || t.link != 0 || t.device != (Device{}) && r.peerOf(t.device) != nil || !r.room(t) {
+		if r.isGone(t.device) || t.dialing || t.link != 0 || t.device != (Device{}) && r.peerOf(t.device) != nil || !room.takes(r, t.device) {
 			continue
 		}
 		if wait := r.notBefore(t); r.c.now.Before(wait) {
@@ -69,6 +70,7 @@ func (r *round) dialDue() {
 			continue
 		}
 		t.dialing = true
+		room.left--
 		if t.hearsay {
 			r.try(t)
 		}

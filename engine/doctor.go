@@ -81,6 +81,7 @@ func (e *Engine) Diagnose(ctx context.Context, tag Tag) (Checkup, error) {
 // tryAll dials the addresses of who is not linked, hearsay no sooner and no more often than ever, and returns of how many
 // there will be an outcome.
 func (r *round) tryAll(tried chan<- Tried) (n int) {
+	room := r.room()
 	for _, t := range r.draws() {
 		if t.gone || t.link != 0 || r.isGone(t.device) || t.device != (Device{}) && r.peerOf(t.device) != nil || n == maxTried {
 			continue
@@ -90,7 +91,7 @@ func (r *round) tryAll(tried chan<- Tried) (n int) {
 		if !t.hearsay {
 			t.next = r.c.now
 		}
-		if !t.dialing && (r.notBefore(t).Sub(r.c.now) > dialTime || !r.room(t)) {
+		if !t.dialing && (r.notBefore(t).Sub(r.c.now) > dialTime || !room.takes(r, t.device)) {
 			if one.Err == nil {
 				one.Err = ErrUntried
 			}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"opentalk/engine/chain"
+	"opentalk/engine/enginetest"
 	"opentalk/engine/link"
 )
 
@@ -16,7 +17,7 @@ func TestLostFetchIsAskedOfAnother(t *testing.T) {
 	asked := map[linkID]int{}
 	s.watch = func(nd *node, ef effect) {
 		send, ok := ef.(sendTo)
-		if !ok || nd.n != 0 {
+		if !ok || nd.N != 0 {
 			return
 		}
 		for _, m := range send.msgs {
@@ -27,11 +28,7 @@ func TestLostFetchIsAskedOfAnother(t *testing.T) {
 	}
 	mute := r.peers[1]
 	s.step(s.nodes[0], call(func(*core) { mute.fetch([]chain.ID{id}) }))
-	for _, p := range s.pipes {
-		if p.from == s.nodes[0] && p.fromID == mute.id {
-			p.queue = nil // it is lost
-		}
-	}
+	s.nodes[0].Lose(enginetest.LinkID(mute.id))
 	if len(asked) != 1 {
 		t.Errorf("%d are asked at once", len(asked))
 	}

@@ -18,7 +18,7 @@ func flooded(t *testing.T) (*sim, *liar, chain.Place, uint64) {
 	s.crash(bad)
 	s.nodes = s.nodes[:2]
 	l := &liar{s: s, keys: bad.keys}
-	return s, l, s.round(0).chain.Line(bad.keys.Device.Device()).Newest, uint64(s.now.UnixMilli()) + 1
+	return s, l, s.round(0).chain.Line(bad.keys.Device.Device()).Newest, uint64(s.Now().UnixMilli()) + 1
 }
 
 var (
@@ -157,7 +157,7 @@ func TestT16ManyHeads(t *testing.T) {
 func TestCopiedMessageID(t *testing.T) {
 	s, l, at, now := flooded(t)
 	s.say(s.nodes[1], "mine")
-	s.flush(s.nodes[1])
+	s.nodes[1].Flush()
 	var id MessageID
 	for said := range s.said {
 		id = said

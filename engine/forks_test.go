@@ -120,7 +120,7 @@ func TestT12TwoHistories(t *testing.T) {
 			s.nodes = s.nodes[:4]
 			for a := range 2 {
 				for b := 2; b < 4; b++ {
-					s.wall[[2]int{a, b}] = true
+					s.wall(s.nodes[a], s.nodes[b])
 				}
 			}
 			for n := range s.nodes {
@@ -132,7 +132,7 @@ func TestT12TwoHistories(t *testing.T) {
 			l := &liar{s: s, keys: bad.keys}
 			device := bad.keys.Device.Device()
 			at := s.round(0).chain.Line(device).Newest
-			now := max(uint64(s.now.UnixMilli()), at.T+1)
+			now := max(uint64(s.Now().UnixMilli()), at.T+1)
 			one, other := l.sign("yes", at, now), l.sign("no", at, now)
 			deep := l.sign("no, never", other.Place(), now+1)
 			l.give(0, one)
@@ -200,14 +200,14 @@ func learnOfTheFork(t *testing.T, deep int) {
 		s.settle(time.Second)
 	}
 	s.crash(s.nodes[2])
-	s.wall[[2]int{0, 1}] = true
+	s.wall(s.nodes[0], s.nodes[1])
 	s.restart(s.nodes[1], 0)
 	s.restart(s.nodes[0], 0)
 	s.settle(time.Minute)
 	l := &liar{s: s, keys: s.nodes[2].keys}
 	device := l.keys.Device.Device()
 	at := s.round(0).chain.Line(device).Newest
-	now := max(uint64(s.now.UnixMilli()), at.T+1)
+	now := max(uint64(s.Now().UnixMilli()), at.T+1)
 	one, other := l.sign("yes", at, now), l.sign("no", at, now)
 	last := other.Place()
 	l.give(1, one)
@@ -226,7 +226,7 @@ func learnOfTheFork(t *testing.T, deep int) {
 	s.settle(time.Second)
 	s.join(3, 0)
 	s.settle(time.Minute)
-	clear(s.wall)
+	s.Clear()
 	s.settle(15 * time.Minute)
 	s.nodes = []*node{s.nodes[0], s.nodes[1], s.nodes[3]}
 	s.agreeOnFork(device, append(line, one, other, cites)...)
@@ -235,7 +235,7 @@ func learnOfTheFork(t *testing.T, deep int) {
 // TestFrontierThatDiffersIsFollowedUp: two that hold one block of a pair each find out from their frontiers.
 func TestFrontierThatDiffersIsFollowedUp(t *testing.T) {
 	s, l, at, now := flooded(t)
-	s.wall[[2]int{0, 1}] = true
+	s.wall(s.nodes[0], s.nodes[1])
 	s.restart(s.nodes[0], 0)
 	s.settle(time.Minute)
 	one, other := l.sign("yes", at, now), l.sign("no", at, now)

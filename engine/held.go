@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -50,6 +51,7 @@ func (r *round) hold(b *chain.Block) {
 // recall holds what was shed again, the first of entries, which are in canonical order.
 func (r *round) recall(entries []store.Entry) error {
 	r.shed = nothingHeld
+	var blocks []*chain.Block
 	for i, e := range entries {
 		if i == r.c.maxHeld {
 			r.shed = e.T
@@ -59,9 +61,10 @@ func (r *round) recall(entries []store.Entry) error {
 		if err != nil {
 			return err
 		}
+		blocks = append(blocks, b)
 		r.hold(b)
 	}
-	return nil
+	return r.uncover(blocks)
 }
 
 // recallDue holds again what was shed and is due.
@@ -79,6 +82,7 @@ func (r *round) recallDue() error {
 
 // rehold holds the heads that were none ahead while the clock said otherwise, or their author was this device.
 func (r *round) rehold() {
+	var blocks []*chain.Block
 	for _, head := range r.chain.Heads() {
 		if !r.ahead(head) {
 			continue
@@ -88,8 +92,90 @@ func (r *round) rehold() {
 			r.c.tell(ErrorEvent{Round: r.tag, Err: err})
 			return
 		}
+		blocks = append(blocks, b)
 		r.hold(b)
 	}
+	if err := r.uncover(blocks); err != nil {
+		r.c.tell(ErrorEvent{Round: r.tag, Err: err})
+	}
+}
+
+// uncover undoes what blocks did as heads that are held now: of what they descend from, what is ahead too is held, and the
+// first that is not is a head again, unless something else cites it.
+func (r *round) uncover(blocks []*chain.Block) error {
+	known, again := map[chain.ID]bool{}, map[chain.ID]chain.Place{}
+	for _, at := range slices.Concat(r.chain.Heads(), r.chain.Held()) {
+		known[at.ID] = true
+	}
+	var ids []store.ID
+	for queue := slices.Clone(blocks); len(queue) > 0; queue = queue[1:] {
+		for _, id := range queue[0].Edges() {
+			at, _, err := r.place(id)
+			if err != nil {
+				return err
+			}
+			if known[id] {
+				continue
+			}
+			if known[id] = true; !r.ahead(at) {
+				again[id] = at
+				continue
+			}
+			b, err := r.block(id)
+			if err != nil {
+				return err
+			}
+			r.hold(b)
+			queue, ids = append(queue, b), append(ids, id)
+		}
+	}
+	if err := r.strike(again); err != nil {
+		return err
+	}
+	for id := range ordered(again, chain.ID.Compare) {
+		ids = append(ids, id)
+	}
+	if len(ids) > 0 {
+		r.chain.Head(slices.Collect(maps.Values(again)))
+		r.c.write(func(w store.Tx) error { return w.Head(r.tag, ids) }, nil)
+	}
+	return nil
+}
+
+// strike takes out of places those that a block cites which is not held. It reads on from the first of them for as long as
+// there are any, which is not far: who writes cites what nobody has cited.
+func (r *round) strike(places map[chain.ID]chain.Place) error {
+	cited := func(b *chain.Block) {
+		if !r.ahead(b.Place()) {
+			for _, id := range b.Edges() {
+				delete(places, id)
+			}
+		}
+	}
+	for _, b := range r.unlanded {
+		cited(b)
+	}
+	at := store.End
+	for _, p := range places {
+		if first := (store.Position{T: p.T, ID: p.ID}); first.Compare(at) < 0 {
+			at = first
+		}
+	}
+	for r.kept && len(places) > 0 {
+		blocks, err := r.c.store.After(r.tag, at, store.Limit{})
+		if err != nil || len(blocks) == 0 {
+			return err
+		}
+		for _, raw := range blocks {
+			b, err := chain.Parse(raw.Raw)
+			if err != nil {
+				return fmt.Errorf("%w: %w", ErrStoreDamaged, err)
+			}
+			cited(b)
+		}
+		at = blocks[len(blocks)-1].Position()
+	}
+	return nil
 }
 
 // release makes heads of the held blocks whose time has come.
@@ -179,7 +265,7 @@ func (r *round) sortHeads(entries []store.Entry) (heads []chain.Place, held []st
 			kept = append(kept, h)
 		}
 	}
-	if len(kept) == 0 { // nothing but what is held cites genesis, which is not stored as a block
+	if len(entries) == 0 { // genesis is not stored as a block
 		kept = append(kept, chain.Place{ID: r.chain.Genesis(), Author: r.genesis.Author, T: r.genesis.T})
 	}
 	return kept, held, nil

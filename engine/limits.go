@@ -12,7 +12,8 @@ const (
 	MaxRounds = 64
 	// MaxPeers bounds the links of this device.
 	MaxPeers = 128
-	// maxCallers of them have dialled this device: the other places are for whom it dials, or strangers could take all.
+	// maxCallers of them have dialled this device: the other places are for whom it dials, or strangers could take all. When
+	// these are taken, who has been in the round for longer than one of the callers takes that one's place.
 	maxCallers = 96
 
 	// joinTime bounds Join where the caller does not.
@@ -98,8 +99,11 @@ const (
 	clockOff   = 2 * time.Minute
 	clockAgree = 10 * time.Minute
 	farthest   = 100 * 365 * 24 * time.Hour
-	// retireAgain is how long a device that could not retire, for want of a disk, waits before it tries again.
+	// retireAgain is how long a device that could not retire, for want of a disk, waits before it tries again. One that has
+	// retired waits as long before the next time, and twice as long after each, up to retireMost: where members' clocks are
+	// years apart, every other word of theirs is a reason to.
 	retireAgain = time.Minute
+	retireMost  = 24 * time.Hour
 	// maxHeld is how many of the blocks that are held are in memory, or twice as many: those whose time comes first.
 	maxHeld = 1024
 	// heldWait bounds how long nothing looks whether the time of a held block has come.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"maps"
+	"math"
 	"slices"
 
 	"opentalk/engine/chain"
@@ -16,27 +17,41 @@ import (
 // large reports whether links in this round are few and drawn.
 func (r *round) large() bool { return r.people.members() > largeRound }
 
-// room reports whether another link may be dialled to who is behind t.
-func (r *round) room(t *target) bool {
+// room is for how many more links there is room, and to whom: in a small round for any.
+type room struct {
+	left   int
+	linked map[Fingerprint]bool // who needs no other link
+}
+
+// room counts. It is asked once for many targets: there are as many as members.
+func (r *round) room() room {
 	if !r.large() {
-		return true
+		return room{left: math.MaxInt}
 	}
-	dialled := 0
-	for _, o := range r.targets {
-		if o.dialing {
-			dialled++
+	room := room{left: largeLinks, linked: map[Fingerprint]bool{}}
+	for _, t := range r.targets {
+		if t.dialing {
+			room.left--
 		}
 	}
-	who := r.behind(t).Fingerprint
 	for _, p := range r.peers {
 		if p.dialled {
-			dialled++
+			room.left--
 		}
-		if !who.IsZero() && p.fingerprint() == who {
-			return false
-		}
+		room.linked[p.fingerprint()] = true
 	}
-	return dialled < largeLinks
+	return room
+}
+
+// takes reports whether a link may be dialled to a device.
+func (room *room) takes(r *round, d Device) bool {
+	if room.left <= 0 {
+		return false
+	}
+	if r.chain == nil || r.chain.Line(d) == nil {
+		return true
+	}
+	return !room.linked[r.chain.Line(d).Credential.Fingerprint()]
 }
 
 // draws returns the targets in the order in which they are to be dialled: by address in a small round, so that the same

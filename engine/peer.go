@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"runtime/debug"
 	"time"
 
@@ -22,14 +23,17 @@ type peer struct {
 	dialled bool
 	since   time.Time
 
-	ready    bool // its READY has come
-	lacksGen bool // it has said that it lacks genesis
-	stored   bool // it holds this device's first block
-	theirs   bool // its first block is durable here: it may have history
-	shown    bool // the front knows that it is online
+	ready    bool        // its READY has come
+	lacksGen bool        // it has said that it lacks genesis
+	stored   bool        // it holds this device's first block
+	records  link.Digest // of the address records that it had at first
+	theirs   bool        // its first block is durable here: it may have history
+	shown    bool        // the front knows that it is online
 
 	frontier bool              // its whole frontier has come
 	known    map[Device]uint64 // newest seq it is known to hold, per device
+	offered  []link.Entry      // the frontier that this device's READY stands for, until the peer's has come
+	informed bool              // it has been told the whole frontier here
 	told     map[Device]uint64 // newest seq it was told of or sent, per device
 	stale    bool              // known may hold what this device lacks
 	ackDue   map[Device]bool   // lines whose progress it is to be told of
@@ -103,7 +107,7 @@ func (c *core) hangUp(id linkID, reason link.Reason) {
 func (e linkUp) apply(c *core) {
 	r := c.rounds[e.tag]
 	switch {
-	case r == nil || !c.hasPlace(e.dialled):
+	case r == nil || !c.hasPlace(e.dialled) && !r.makePlace(e.cred.Device()):
 		c.hangUp(e.link, link.ReasonFull)
 		return
 	case e.self != c.self.Key.Device(): // it has retired meanwhile
@@ -126,10 +130,12 @@ func (e linkUp) apply(c *core) {
 	}
 	c.peers[p.id], r.peers = p, append(r.peers, p)
 	p.theirs = r.chain != nil && r.holdsFirst(p.device())
-	p.send(link.Ready{HavePubKey: p.theirs, HaveGenesis: r.chain != nil, Clock: c.plain()})
+	ready := link.Ready{HavePubKey: p.theirs, HaveGenesis: r.chain != nil, Clock: c.plain()}
 	if p.theirs {
-		r.sendFrontier(p)
+		p.offered = r.frontier()
+		ready.Frontier, ready.Records = link.FrontierDigest(p.offered), p.recordsDigest()
 	}
+	p.send(ready)
 	c.wakeAt(c.now.Add(pingEvery))
 	c.wakeAt(c.now.Add(catchUpWait))
 }
@@ -143,6 +149,37 @@ func (c *core) hasPlace(dialled bool) bool {
 		}
 	}
 	return len(c.peers) < MaxPeers && (dialled || callers < maxCallers)
+}
+
+// makePlace ends the link of a caller for that of another, if the other has been in the round for longer: who comes back must
+// not find that newcomers have taken every place. It goes by when their first blocks came here, which nobody can backdate.
+func (r *round) makePlace(d Device) bool {
+	var last *peer
+	newest := r.joined(d)
+	for _, p := range r.peers {
+		if at := r.joined(p.device()); !p.dialled && at > newest {
+			last, newest = p, at
+		}
+	}
+	if last != nil {
+		last.hangUp(link.ReasonFull, nil)
+	}
+	return last != nil
+}
+
+// joined numbers the devices of a round in the order in which they came here; who is not here yet comes last.
+func (r *round) joined(d Device) uint64 {
+	if r.chain == nil || r.chain.Line(d) == nil {
+		return math.MaxUint64
+	}
+	first, ok, err := r.c.store.Entry(r.tag, r.chain.Line(d).First.ID())
+	switch {
+	case d == r.genesis.Author:
+		return 0
+	case !ok || err != nil:
+		return math.MaxUint64
+	}
+	return first.Arrival
 }
 
 // mayKeep settles two links to one device. Of one dialled from either side, the one that the bytewise smaller device
@@ -303,7 +340,11 @@ func (p *peer) onReady(m link.Ready) {
 	}
 	p.ready, p.lacksGen = true, !m.HaveGenesis
 	p.stored = m.HavePubKey
+	p.records = m.Records
 	p.onClock(m.Clock, 0, false)
+	if p.theirs {
+		p.compare(m.Frontier)
+	}
 	p.introduce()
 	p.cameOnline()
 }

@@ -52,23 +52,23 @@ func TestReach(t *testing.T) {
 			probes++
 		}
 	}
-	at0, at1 := s.nodes[0].address(), s.nodes[1].address()
+	at0, at1 := s.nodes[0].Address, s.nodes[1].Address
 	if got := s.reached(0, 1); !slices.Equal(got, []string{at0 + " <nil>"}) || probes != 0 {
 		t.Errorf("node 1, which has dialled node 0, says %q after %d probes", got, probes)
 	}
 	if got := s.reached(1, 0); !slices.Equal(got, []string{at1 + " <nil>"}) || probes != 1 {
 		t.Errorf("node 0, which was dialled, says %q after %d probes", got, probes)
 	}
-	s.wall[pair(s.nodes[0], s.nodes[1])] = true
+	s.wall(s.nodes[0], s.nodes[1])
 	if got := s.reached(1, 0); !slices.Equal(got, []string{at1 + " <nil>"}) || probes != 1 {
 		t.Errorf("so soon again node 0 says %q after %d probes", got, probes)
 	}
-	s.now = s.now.Add(probeEvery)
+	s.Leap(probeEvery)
 	if got := s.reached(1, 0); !slices.Equal(got, []string{at1 + " connection refused"}) || probes != 2 {
 		t.Errorf("behind a wall node 0 says %q after %d probes", got, probes)
 	}
 	for range 2 * probesDay {
-		s.now = s.now.Add(probeEvery)
+		s.Leap(probeEvery)
 		s.reached(1, 0)
 	}
 	if probes > probesDay+2 {
@@ -122,8 +122,8 @@ func TestT28ReachHammersNobody(t *testing.T) {
 	bad := s.nodes[1].keys.Device
 	for i := range 100 {
 		raw, err := cbor.Marshal(addressRecord{ // beyond what the device itself has said meanwhile
-			Tag: s.tag, Device: bad.Device(), Number: uint64(s.now.UnixMilli() + 1000*int64(i+1)),
-			Expires: uint64(s.now.Add(recordLife).UnixMilli()), Addresses: []string{victim},
+			Tag: s.tag, Device: bad.Device(), Number: uint64(s.Now().UnixMilli() + 1000*int64(i+1)),
+			Expires: uint64(s.Now().Add(recordLife).UnixMilli()), Addresses: []string{victim},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -133,7 +133,7 @@ func TestT28ReachHammersNobody(t *testing.T) {
 		s.step(s.nodes[0], received{link: p.id, msg: link.Addresses{Records: [][]byte{raw}}})
 		s.step(s.nodes[0], received{link: p.id, msg: link.Reach{Request: uint64(i + 1)}})
 		s.settle(time.Second)
-		s.now = s.now.Add(time.Minute)
+		s.Leap(time.Minute)
 	}
 	if dials == 0 || dials > hearsayTries {
 		t.Errorf("in a day it is dialled %d times", dials)

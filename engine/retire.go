@@ -19,7 +19,8 @@ import (
 // added, links are made as the new device, and what waits is signed by it.
 
 // spent says why this device must not write in a round any more, "" while it may. That its line is ahead matters only when
-// something is to be written; a clock that is behind the others' does not make it so.
+// something is to be written; a clock that is behind the others' does not make it so,
+// nor does one that is before genesis: a new line could not begin earlier.
 func (r *round) spent() string {
 	own := r.chain.Line(r.c.self.Key.Device())
 	switch {
@@ -28,14 +29,14 @@ func (r *round) spent() string {
 	case own.Fork != nil:
 		return fmt.Sprintf("this device has signed two blocks with number %d in %q, as a home does that was restored from a backup "+
 			"or runs twice", own.Fork.Seq, r.name)
-	case len(r.drafts) > 0 && r.informed() && own.Newest.T > r.c.latest()+chain.MaxAhead:
+	case len(r.drafts) > 0 && r.informed() && own.Newest.T > max(r.c.latest(), r.genesis.T)+chain.MaxAhead:
 		return fmt.Sprintf("what this device wrote last in %q is dated %s, when its clock was wrong",
 			r.name, time.UnixMilli(int64(own.Newest.T)).Format(time.DateOnly))
 	}
 	return ""
 }
 
-// retireSpent retires this device if it is spent in any round.
+// retireSpent retires this device if it is spent in any round, and has not done so just now.
 func (c *core) retireSpent() {
 	if c.broken != nil || c.now.Before(c.retireNext) {
 		return
@@ -66,6 +67,9 @@ func (c *core) retire(why string) error {
 		c.wakeAt(c.retireNext)
 		return fmt.Errorf("%w: %s, and a new device in its place cannot be made: %w", ErrHomeNotWritable, why, err)
 	}
+	c.retireWait = min(max(2*c.retireWait, retireAgain), retireMost)
+	c.retireNext = c.now.Add(c.retireWait)
+	c.wakeAt(c.retireNext)
 	c.self.Key, c.self.Credential = c.keys.Device, c.keys.Credential
 	c.tell(NoticeEvent{Text: why + "; it goes on as a new device of yours, and what waits is sent by that"})
 	c.accepts()
@@ -104,7 +108,7 @@ func (r *round) replace() error {
 // what that had written, as nobody else's does.
 func (r *round) adoptEnds() {
 	own := r.people[r.c.self.Credential.Fingerprint()]
-	if len(own.devices) == 1 || len(r.drafts) > 0 || !r.member || r.c.broken != nil {
+	if own == nil || len(own.devices) == 1 || len(r.drafts) > 0 || !r.member || r.c.broken != nil {
 		return
 	}
 	for _, head := range r.chain.Heads() {

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"opentalk/engine/identity"
 	"opentalk/engine/store/storetest"
 )
 
@@ -27,15 +26,8 @@ func (s *sim) copyOf(nd *node) image {
 
 // put makes a node, which is down, a home that was copied.
 func (s *sim) put(nd *node, im image) {
-	path := filepath.Join(nd.dir, "secrets")
-	if err := os.WriteFile(path, im.secrets, 0o600); err != nil {
-		s.t.Fatal(err)
-	}
-	keys, err := identity.OpenKeyring(path, nil)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	nd.keys, nd.store = keys, im.store.Copy()
+	s.putSecrets(nd, im.secrets)
+	nd.store = im.store.Copy()
 	s.copied[nd.device()] = true
 	drafts, err := nd.store.Drafts(s.tag)
 	if err != nil {
@@ -50,7 +42,7 @@ func (s *sim) put(nd *node, im image) {
 func (s *sim) part(some, others []int) {
 	for _, a := range some {
 		for _, b := range others {
-			s.cut(s.nodes[a], s.nodes[b])
+			s.Part(s.nodes[a].Node, s.nodes[b].Node)
 		}
 	}
 }
@@ -65,7 +57,7 @@ func (s *sim) allHeld(nd *node) {
 	s.t.Helper()
 	r := nd.core.rounds[s.tag]
 	if len(r.unheld) > 0 || len(r.holds) != 1 {
-		s.t.Errorf("node %d does not know who holds %v, and follows %d lines", nd.n, r.unheld, len(r.holds))
+		s.t.Errorf("node %d does not know who holds %v, and follows %d lines", nd.N, r.unheld, len(r.holds))
 	}
 }
 
@@ -82,7 +74,7 @@ func backup(t *testing.T, seed uint64) *sim {
 	}
 	s.crash(s.nodes[1])
 	s.put(s.nodes[1], old)
-	clear(s.wall)
+	s.Clear()
 	s.part([]int{0}, []int{1, 2})
 	s.start(s.nodes[1])
 	s.settle(10 * time.Minute)
@@ -98,7 +90,7 @@ func backup(t *testing.T, seed uint64) *sim {
 func TestT13ForkedDeviceRetires(t *testing.T) {
 	s := backup(t, 3)
 	nd, old := s.nodes[1], s.nodes[1].device()
-	clear(s.wall)
+	s.Clear()
 	s.settle(10 * time.Minute)
 	if nd.device() == old || s.noticed(1, "goes on as a new device") != 1 {
 		t.Fatalf("it has not retired: %q", nd.notices)
@@ -138,16 +130,16 @@ func TestT13KilledWhileRetiring(t *testing.T) {
 	for after := 0; after < 60; after += 4 {
 		s := backup(t, 3)
 		nd, old := s.nodes[1], s.nodes[1].device()
-		clear(s.wall)
+		s.Clear()
 		s.crash(s.nodes[2])
 		for s.round(1).chain.Line(old).Fork == nil {
-			if !s.happen() && !s.tick(s.now.Add(time.Hour)) {
+			if !s.Happen() && !s.Tick(s.Now().Add(time.Hour)) {
 				t.Fatal("it never learns of its fork")
 			}
 		}
 		s.say(nd, "what is this?")
 		for range after {
-			s.happen()
+			s.Happen()
 		}
 		s.crash(nd)
 		s.heal()
@@ -166,7 +158,7 @@ func TestT13KilledWhileRetiring(t *testing.T) {
 func TestT13TwoCopies(t *testing.T) {
 	for seed := range uint64(10) {
 		s := together(t, seed, 3)
-		s.nodes = append(s.nodes, &node{n: 3, dir: t.TempDir()})
+		s.add()
 		s.put(s.nodes[3], s.copyOf(s.nodes[1]))
 		s.part([]int{0, 1}, []int{2, 3})
 		s.start(s.nodes[3])
@@ -245,7 +237,7 @@ func TestT29OwnLineAhead(t *testing.T) {
 			s := together(t, 7, members)
 			nd := s.nodes[1]
 			for _, other := range s.nodes[2:] { // one alone does not correct it
-				s.cut(nd, other)
+				s.Part(nd.Node, other.Node)
 			}
 			s.restart(nd, 10*year)
 			s.settle(10 * time.Minute)
@@ -257,7 +249,7 @@ func TestT29OwnLineAhead(t *testing.T) {
 			if at := s.newest(1); len(s.round(0).chain.Held()) != 3 {
 				t.Fatalf("its blocks are not held: %v", at)
 			}
-			clear(s.wall)
+			s.Clear()
 			s.restart(nd, 0)
 			s.settle(10 * time.Minute)
 			if nd.device() != old {
@@ -288,9 +280,9 @@ func TestT29OwnLineAhead(t *testing.T) {
 // later; and with either home that was copied, while the other that writes on brings them back.
 func TestRetiredLeaves(t *testing.T) {
 	s := backup(t, 3)
-	clear(s.wall)
+	s.Clear()
 	s.settle(10 * time.Minute)
-	inv := Invite{Addresses: []string{s.nodes[2].address()}, id: s.round(0).id}
+	inv := Invite{Addresses: []string{s.nodes[2].Address}, id: s.round(0).id}
 	if !s.leave(1) {
 		t.Error("nobody was told")
 	}
@@ -315,7 +307,7 @@ func TestRetiredLeaves(t *testing.T) {
 // had said.
 func TestCopyLeaves(t *testing.T) {
 	s := together(t, 4, 3)
-	s.nodes = append(s.nodes, &node{n: 3, dir: t.TempDir()})
+	s.add()
 	s.put(s.nodes[3], s.copyOf(s.nodes[1]))
 	s.part([]int{0, 1}, []int{2, 3})
 	s.start(s.nodes[3])

@@ -2,18 +2,18 @@ package engine
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"testing/cryptotest"
 	"time"
 
 	"opentalk/engine/chain"
+	"opentalk/engine/enginetest"
 	"opentalk/engine/identity"
 	"opentalk/engine/identity/identitytest"
 	"opentalk/engine/link"
@@ -21,130 +21,158 @@ import (
 	"opentalk/engine/store/storetest"
 )
 
-var (
-	seedFlag  = flag.Uint64("seed", 0, "run the simulation with this seed alone and print its events")
-	seedsFlag = flag.Int("seeds", 60, "how many seeds the simulation runs")
-)
-
-// sim is a round of real cores on a network, disks and a clock that are made up. One random choice after another decides
-// what happens next; the same seed gives the same run.
+// sim is a round of real cores in a world that is made up: see enginetest. The same seed gives the same run.
 type sim struct {
-	t         *testing.T
-	rnd       *rand.Rand
-	now       time.Time
-	nodes     []*node
-	pipes     []*pipe
-	links     linkID
-	trace     bool
-	delivered int
-	ready     []choice // kept for its memory
-	tag       Tag
-	author    map[MessageID]*node  // who said it
-	said      map[MessageID]string // what Send returned for: it must never be lost
-	watch     func(*node, effect)  // sees everything that a node does, if set
-	wall      map[[2]int]bool      // pairs that cannot reach each other
-	verified  map[string]*chain.Block
-	copied    map[Device]bool // devices whose home was copied, which may have written two histories
-	trouble   trouble
-	twice     map[MessageID]bool // what may be said twice: it waited in a home that was copied
+	*enginetest.World
+	t        *testing.T
+	nodes    []*node
+	links    linkID // of links that tests make by hand
+	tag      Tag
+	id       identity.RoundID
+	from     int                     // whose message came last
+	liar     *node                   // a member who is not honest, nil if all are
+	after    func(*node)             // looks at a node after each of its steps, if set
+	author   map[MessageID]*node     // who said it
+	said     map[MessageID]string    // what Send returned for: it must never be lost
+	watch    func(*node, effect)     // sees everything that a node does, if set
+	verifier *identity.Verifier      // shared by all: a credential is verified once
+	verified map[string]*chain.Block // and so is a block
+	copied   map[Device]bool         // devices whose home was copied, which may have written two histories
+	twice    map[MessageID]bool      // what may be said twice: it waited in a home that was copied
 }
 
 // node is one device. Its store and keyring outlive a crash of its core.
 type node struct {
-	n        int
-	dir      string
-	core     *core // nil while it is down
-	keys     *identity.Keyring
-	store    *storetest.Memory
-	disk     []commit
-	accepted []*link.Round
-	skew     time.Duration
-	notices  []string
-	shown    map[MessageID]int // how often the front was shown it, since the start
-	inbound  bool              // it cannot dial, only be dialled
-	moved    int               // how often it has come back at another address
-}
-
-// pipe is one direction of a link.
-type pipe struct {
-	from, to     *node
-	fromID, toID linkID
-	queue        []link.Message
-	ended        bool // after the queue the far side sees the end
+	*enginetest.Node
+	s       *sim
+	dir     string
+	core    *core // nil while it is down
+	keys    *identity.Keyring
+	store   *storetest.Memory
+	notices []string
+	shown   map[MessageID]int // how often the front was shown it, since the start
 }
 
 func newSim(t *testing.T, seed uint64, n int) *sim {
-	cryptotest.SetGlobalRandom(t, seed) // keys, salts: ids decide what comes first
 	s := &sim{
-		t: t, rnd: rand.New(rand.NewPCG(seed, 1)), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), trace: *seedFlag != 0,
-		said: map[MessageID]string{}, wall: map[[2]int]bool{}, author: map[MessageID]*node{}, copied: map[Device]bool{}, twice: map[MessageID]bool{}, verified: map[string]*chain.Block{},
+		World: enginetest.NewWorld(seed), t: t, links: 1 << 32, said: map[MessageID]string{}, author: map[MessageID]*node{},
+		copied: map[Device]bool{}, twice: map[MessageID]bool{}, verified: map[string]*chain.Block{}, verifier: &identity.Verifier{},
 	}
+	who := s.Rand.Perm(n)
 	for i := range n {
-		nd := &node{n: i, dir: t.TempDir(), store: storetest.New()}
-		nd.keys = identitytest.Keyring(t, nd.dir, i)
-		s.nodes = append(s.nodes, nd)
+		s.add()
+		s.putSecrets(s.nodes[i], secrets(t, who[i]))
+	}
+	cryptotest.SetGlobalRandom(t, seed) // salts, and keys of who retires: ids decide what comes first
+	for _, nd := range s.nodes {
 		s.start(nd)
 	}
 	return s
 }
 
-func (s *sim) log(format string, args ...any) {
-	if s.trace {
-		s.t.Logf(format, args...)
+// made are secrets files that newSim has made.
+var made = map[int][]byte{}
+
+// secrets is the secrets file of the i-th identity: the same in every run, so that the same seed is.
+func secrets(t *testing.T, i int) []byte {
+	if made[i] == nil {
+		cryptotest.SetGlobalRandom(t, uint64(i))
+		dir := homes(t)
+		identitytest.Keyring(t, dir, i)
+		raw, err := os.ReadFile(filepath.Join(dir, "secrets"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		made[i] = raw
 	}
+	return made[i]
 }
+
+// putSecrets gives a node, which is down, a secrets file.
+func (s *sim) putSecrets(nd *node, raw []byte) {
+	path := filepath.Join(nd.dir, "secrets")
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	keys, err := identity.OpenKeyring(path, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	nd.keys = keys
+}
+
+// homes makes a folder for a home: in memory where there is such a place, since simulations are not about this disk.
+func homes(t *testing.T) string {
+	if info, err := os.Stat("/dev/shm"); err != nil || !info.IsDir() {
+		return t.TempDir()
+	}
+	dir, err := os.MkdirTemp("/dev/shm", "opentalk")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// add makes one more node, which has no keys and is down.
+func (s *sim) add() *node {
+	n := len(s.nodes)
+	nd := &node{s: s, Node: s.NewNode(n, address(n)), dir: homes(s.t), store: storetest.New()}
+	s.nodes = append(s.nodes, nd)
+	return nd
+}
+
+func address(n int) string { return fmt.Sprintf("127.0.0.1:%d", 10000+n) }
 
 // device is what the node is at the moment: it may retire.
 func (nd *node) device() Device { return nd.keys.Device.Device() }
 
-func (nd *node) address() string { return fmt.Sprintf("127.0.0.1:%d", 10000+nd.n+1000*nd.moved) }
-
 func (s *sim) start(nd *node) {
 	draw := func(b []byte) {
 		for i := range b {
-			b[i] = byte(s.rnd.Uint32())
+			b[i] = byte(s.Rand.Uint32())
 		}
 	}
-	nd.core = newCore(nd.keys, nd.store, fmt.Sprintf("p%d", nd.n), slog.New(slog.DiscardHandler), draw)
-	nd.core.listen, nd.shown = []string{nd.address()}, map[MessageID]int{}
-	nd.core.now = s.now.Add(nd.skew)
-	if nd.n%2 == 1 {
-		nd.core.previewOver = 3 // histories here are short
+	c := newCore(nd.keys, nd.store, fmt.Sprintf("p%d", nd.N), slog.New(slog.DiscardHandler), draw)
+	c.self.Verifier = s.verifier
+	c.listen, nd.shown = []string{nd.Address}, map[MessageID]int{}
+	c.now = nd.Now()
+	if nd.N%2 == 1 {
+		c.previewOver = 3 // histories here are short
 	}
-	if err := nd.core.finishLeaving(); err != nil {
+	if err := c.finishLeaving(); err != nil {
 		s.t.Fatal(err)
 	}
 	for i := range nd.keys.Rounds {
-		if err := nd.core.restore(&nd.keys.Rounds[i]); err != nil {
+		if err := c.restore(&nd.keys.Rounds[i]); err != nil {
 			s.t.Fatal(err)
 		}
 	}
-	nd.core.accepts()
-	s.effects(nd, nd.core.effects)
+	nd.core = c
+	nd.Start(nd)
+	nd.Accept(nd.keys.Credential, nil)
+	c.accepts()
+	s.effects(nd, c.effects)
 	s.step(nd, tick{})
 }
 
 func (s *sim) crash(nd *node) {
-	s.log("crash %d", nd.n)
-	nd.core, nd.disk, nd.accepted = nil, nil, nil
-	nd.store = nd.store.Crash()
-	for _, p := range s.pipes {
-		if p.from == nd {
-			p.ended = true
-			if s.rnd.IntN(2) == 0 { // what was under way may still arrive, or a part of it
-				p.queue = p.queue[:s.rnd.IntN(len(p.queue)+1)]
-			}
-		}
-	}
-	s.pipes = slices.DeleteFunc(s.pipes, func(p *pipe) bool { return p.to == nd })
+	nd.Crash()
+	nd.core, nd.store = nil, nd.store.Crash()
 }
 
 func (s *sim) step(nd *node, ev event) {
 	if nd.core != nil {
-		s.effects(nd, nd.core.step(s.now.Add(nd.skew), ev))
+		s.effects(nd, nd.core.step(nd.Now(), ev))
+		if s.after != nil {
+			s.after(nd)
+		}
 	}
 }
 
+func (s *sim) settle(d time.Duration) { s.Settle(d) }
+
+// effects asks of the world what a core wants done.
 func (s *sim) effects(nd *node, effects []effect) {
 	for _, ef := range effects {
 		if s.watch != nil {
@@ -152,183 +180,88 @@ func (s *sim) effects(nd *node, effects []effect) {
 		}
 		switch ef := ef.(type) {
 		case sendTo:
-			if p := s.out(nd, ef.link); p != nil {
-				p.queue = append(p.queue, ef.msgs...)
-			}
+			nd.Send(enginetest.LinkID(ef.link), ef.msgs...)
 		case hangUp:
-			if p := s.out(nd, ef.link); p != nil {
-				p.ended = true
-			}
-			s.pipes = slices.DeleteFunc(s.pipes, func(p *pipe) bool { return p.to == nd && p.toID == ef.link })
+			nd.HangUp(enginetest.LinkID(ef.link))
 		case commit:
-			nd.disk = append(nd.disk, ef)
+			nd.Commit(func() error { return nd.store.Write(ef.apply) })
 		case accept:
-			nd.accepted = ef.rounds
+			var tags []Tag
+			for _, r := range ef.rounds {
+				tags = append(tags, r.Tag())
+			}
+			nd.Accept(ef.self.Credential, tags)
 		case dial:
-			s.dial(nd, ef)
+			nd.Dial(enginetest.Dial{Tag: ef.round.Tag(), Address: ef.address, Want: ef.want, Probe: ef.probe})
 		case emit:
-			if m, ok := ef.Event.(MessageEvent); ok {
-				nd.shown[m.Message.ID]++
-			}
-			if e, ok := ef.Event.(NoticeEvent); ok {
-				s.log("node %d notices: %s", nd.n, e.Text)
-				nd.notices = append(nd.notices, e.Text)
-			}
-			if e, ok := ef.Event.(ErrorEvent); ok {
-				s.t.Fatalf("node %d: %v", nd.n, e.Err)
-			}
+			s.emitted(nd, ef.Event)
 		}
 	}
 }
 
-func (s *sim) out(nd *node, id linkID) *pipe {
-	for _, p := range s.pipes {
-		if p.from == nd && p.fromID == id && !p.ended {
-			return p
+func (s *sim) emitted(nd *node, e Event) {
+	switch e := e.(type) {
+	case MessageEvent:
+		if e.Message.Problem == "" {
+			nd.shown[e.Message.ID]++
 		}
-	}
-	return nil
-}
-
-func (s *sim) dial(nd *node, d dial) {
-	var to *node
-	for _, o := range s.nodes {
-		if o.address() == d.address {
-			to = o
-		}
-	}
-	fail := func(err error) { s.later(nd, dialFailed{d.round.Tag(), d.address, err}) }
-	if d.probe {
-		fail = func(err error) { s.later(nd, probed{d.round.Tag(), d.address, err}) }
-	}
-	switch {
-	case to == nil || to.core == nil || nd.inbound || s.wall[pair(nd, to)]:
-		fail(ErrRefused)
-	case to == nd:
-		fail(link.ErrSelf)
-	case !slices.ContainsFunc(to.accepted, func(r *link.Round) bool { return r.Tag() == d.round.Tag() }):
-		fail(ErrWrongRound)
-	case d.probe:
-		fail(nil)
-	case !d.want.IsZero() && d.want != to.keys.Credential.Fingerprint():
-		fail(link.ErrRefused)
-	default:
-		s.links += 2
-		there, back := s.links, s.links-1
-		s.log("link %d → %d", nd.n, to.n)
-		s.pipes = append(s.pipes,
-			&pipe{from: nd, to: to, fromID: back, toID: there}, &pipe{from: to, to: nd, fromID: there, toID: back})
-		s.later(nd, linkUp{link: back, tag: d.round.Tag(), self: nd.device(), cred: to.keys.Credential, address: d.address, dialled: true})
-		s.later(to, linkUp{link: there, tag: d.round.Tag(), self: to.device(), cred: nd.keys.Credential, address: nd.address()})
-	}
-}
-
-func pair(a, b *node) [2]int { return [2]int{min(a.n, b.n), max(a.n, b.n)} }
-
-// cut puts a wall between two, and ends the links between them.
-func (s *sim) cut(a, b *node) {
-	s.wall[pair(a, b)] = true
-	for _, p := range s.pipes {
-		if p.from != nil && pair(p.from, p.to) == pair(a, b) {
-			p.ended = true
+	case NoticeEvent:
+		s.Note("%d notices: %s", nd.N, e.Text)
+		nd.notices = append(nd.notices, e.Text)
+	case ErrorEvent:
+		if nd != s.liar {
+			s.t.Fatalf("node %d: %v", nd.N, e.Err)
 		}
 	}
 }
 
-// later delivers an event as if through a message, after the step under way.
-func (s *sim) later(nd *node, ev event) {
-	s.pipes = append(s.pipes, &pipe{to: nd, queue: []link.Message{internal{Message: link.Ping{}, ev: ev}}, ended: true, toID: 0})
+// What the world tells a node, as events of its core.
+
+func (nd *node) LinkUp(u enginetest.Up) {
+	nd.s.step(nd, linkUp{link: linkID(u.ID), tag: u.Tag, self: u.Self, cred: u.Peer, address: u.Address, dialled: u.Dialled})
 }
 
-// internal is an event of the driver in the queue of a pipe.
-type internal struct {
-	link.Message
-	ev event
+func (nd *node) LinkDown(id enginetest.LinkID, err error) {
+	nd.s.step(nd, linkDown{link: linkID(id), err: err})
 }
 
-// choice is one thing that can happen next: something arrives through a pipe, or a batch reaches a node's disk.
-type choice struct {
-	pipe *pipe
-	node *node
+func (nd *node) Written(id enginetest.LinkID, msg link.Message) {
+	nd.s.step(nd, written{linkID(id), weight(msg)})
 }
 
-// choices are all of them. The slice is valid until the next call.
-func (s *sim) choices() []choice {
-	all := s.ready[:0]
-	var early []*pipe // links whose linkUp has not been delivered wait for it
-	for _, p := range s.pipes {
-		if len(p.queue) > 0 {
-			if in, ok := p.queue[0].(internal); ok {
-				if _, ok := in.ev.(linkUp); ok {
-					early = append(early, p)
-				}
-			}
+func (nd *node) NotDialled(d enginetest.Dial, err error) {
+	if d.Probe {
+		nd.s.step(nd, probed{d.Tag, d.Address, err})
+	} else {
+		nd.s.step(nd, dialFailed{d.Tag, d.Address, err})
+	}
+}
+
+func (nd *node) Committed(err error) { nd.s.step(nd, committed{err}) }
+func (nd *node) Tick()               { nd.s.step(nd, tick{}) }
+func (nd *node) Wake() time.Time     { return nd.core.wake }
+
+// Received verifies the blocks in a message, as the driver does, and ends the link over one that is none.
+func (nd *node) Received(id enginetest.LinkID, msg link.Message) {
+	if from := nd.Peer(id); from != nil {
+		nd.s.from = from.N
+	}
+	blocks, err := nd.s.blocksIn(msg)
+	if err != nil {
+		if from := nd.Peer(id); from.Tamper == nil {
+			nd.s.t.Fatalf("node %d sent a bad block: %v", from.N, err)
 		}
-	}
-	for _, p := range s.pipes {
-		if len(p.queue) == 0 && !p.ended || slices.ContainsFunc(early, func(up *pipe) bool {
-			return up.to == p.to && up.queue[0].(internal).ev.(linkUp).link == p.toID
-		}) {
-			continue
-		}
-		all = append(all, choice{pipe: p})
-	}
-	for _, nd := range s.nodes {
-		if len(nd.disk) > 0 {
-			all = append(all, choice{node: nd})
-		}
-	}
-	s.ready = all
-	return all
-}
-
-// happen makes one of the choices happen, drawn by lot. It reports false if there are none.
-func (s *sim) happen() bool {
-	all := s.choices()
-	if len(all) == 0 {
-		return false
-	}
-	switch c := all[s.rnd.IntN(len(all))]; {
-	case c.node != nil:
-		batch := c.node.disk[0]
-		c.node.disk = c.node.disk[1:]
-		s.step(c.node, committed{c.node.store.Write(batch.apply)})
-	case len(c.pipe.queue) > 0:
-		s.deliver(c.pipe)
-	default:
-		s.remove(c.pipe)
-		s.step(c.pipe.to, linkDown{link: c.pipe.toID, err: errors.New("cut")})
-	}
-	return true
-}
-
-func (s *sim) remove(p *pipe) {
-	s.pipes = slices.DeleteFunc(s.pipes, func(o *pipe) bool { return o == p })
-}
-
-func (s *sim) deliver(p *pipe) {
-	s.delivered++
-	msg := p.queue[0]
-	p.queue = p.queue[1:]
-	if in, ok := msg.(internal); ok {
-		s.remove(p)
-		s.step(p.to, in.ev)
+		nd.HangUp(id)
+		nd.s.step(nd, linkDown{link: linkID(id), err: err})
 		return
 	}
-	raw, err := link.Encode(msg)
-	if err == nil {
-		msg, err = link.Decode(raw)
-	}
-	if err != nil {
-		s.t.Fatalf("message %T: %v", msg, err)
-	}
-	blocks, err := s.blocksIn(msg)
-	if err != nil {
-		s.t.Fatalf("node %d sent a bad block: %v", p.from.n, err)
-	}
-	s.log("%d → %d %v", p.from.n, p.to.n, link.KindOf(msg))
-	s.step(p.from, written{p.fromID, weight(msg)})
-	s.step(p.to, received{link: p.toID, msg: msg, blocks: blocks})
+	nd.s.step(nd, received{link: linkID(id), msg: msg, blocks: blocks})
+}
+
+// wall keeps two nodes from dialling each other.
+func (s *sim) wall(a, b *node) {
+	s.Wall(a.Node, b.Node, true)
+	s.Wall(b.Node, a.Node, true)
 }
 
 // blocksIn is what the driver does to a message before the core gets it; but as every node would come to the same, each block
@@ -356,39 +289,6 @@ func (s *sim) blocksIn(msg link.Message) (blocks []*chain.Block, err error) {
 	return blocks, nil
 }
 
-// settle lets everything happen that can, and the clock go on, for a while.
-func (s *sim) settle(forHowLong time.Duration) {
-	for end := s.now.Add(forHowLong); ; {
-		for range 200_000 {
-			if !s.happen() {
-				break
-			}
-		}
-		if !s.tick(end) {
-			return
-		}
-	}
-}
-
-// tick moves the clock to the next thing that somebody waits for, if that is before end.
-func (s *sim) tick(end time.Time) bool {
-	var next *node
-	for _, nd := range s.nodes {
-		if nd.core != nil && !nd.core.wake.IsZero() &&
-			(next == nil || nd.core.wake.Add(-nd.skew).Before(next.core.wake.Add(-next.skew))) {
-			next = nd
-		}
-	}
-	if next == nil || next.core.wake.Add(-next.skew).After(end) {
-		return false
-	}
-	if at := next.core.wake.Add(-next.skew); at.After(s.now) {
-		s.now = at
-	}
-	s.step(next, tick{})
-	return true
-}
-
 // found makes node 0 begin a round, and join makes another enter it through node via.
 func (s *sim) found() {
 	s.step(s.nodes[0], call(func(c *core) {
@@ -396,7 +296,7 @@ func (s *sim) found() {
 			if err != nil {
 				s.t.Fatal(err)
 			}
-			s.tag = r.Tag
+			s.tag, s.id = r.Tag, c.rounds[r.Tag].id
 		})
 	}))
 	s.settle(time.Second)
@@ -404,8 +304,8 @@ func (s *sim) found() {
 
 func (s *sim) join(n, via int) {
 	inv := Invite{
-		Want: s.nodes[via].keys.Credential.Fingerprint(), Addresses: []string{s.nodes[via].address()},
-		id: s.nodes[0].core.rounds[s.tag].id,
+		Want: s.nodes[via].keys.Credential.Fingerprint(), Addresses: []string{s.nodes[via].Address},
+		id: s.id,
 	}
 	s.step(s.nodes[n], call(func(c *core) {
 		c.joinRound(inv, func(_ Round, err error) {
@@ -423,80 +323,96 @@ func (s *sim) say(nd *node, text string) {
 	s.step(nd, call(func(c *core) {
 		c.rounds[s.tag].say(text, Plain, false, func(id MessageID, err error) {
 			if err != nil {
-				s.t.Errorf("node %d says %q: %v", nd.n, text, err)
+				s.t.Errorf("node %d says %q: %v", nd.N, text, err)
 			}
-			s.said[id], s.author[id] = text, nd
+			if nd != s.liar {
+				s.said[id], s.author[id] = text, nd
+			}
 		})
 	}))
 }
 
 // heal brings everybody back and waits until nothing more happens.
 func (s *sim) heal() {
-	clear(s.wall)
+	s.Clear()
 	for _, nd := range s.nodes {
-		mended := s.trouble == clockAhead && nd.skew != 0
-		if mended && nd.core != nil {
-			s.crash(nd)
-		}
-		if mended {
-			nd.skew = 0
-		}
 		if nd.core == nil {
 			s.start(nd)
-		}
-		if mended {
-			s.say(nd, "what year is it?")
 		}
 	}
 	s.settle(15 * time.Minute)
 }
 
+// honest are the nodes but for the liar.
+func (s *sim) honest() []*node {
+	return slices.DeleteFunc(slices.Clone(s.nodes), func(nd *node) bool { return nd == s.liar })
+}
+
 // agree checks that all hold the same, in the same order, and everything that was ever acknowledged, once.
 func (s *sim) agree() {
 	s.t.Helper()
-	var first []string
-	for i, nd := range s.nodes {
+	var first []chain.ID
+	for i, nd := range s.honest() {
 		r := nd.core.rounds[s.tag]
-		var ids []string
-		for _, b := range s.blocksOf(nd) {
-			ids = append(ids, b.ID().Short())
-		}
-		seen := s.holds(nd)
-		for id, text := range s.said {
-			if seen[id] != 1 && (seen[id] == 0 || !s.twice[id]) {
-				s.t.Errorf("node %d holds %q %d times", i, text, seen[id])
-			}
-		}
-		for id, n := range seen {
-			if n > 1 && !s.twice[id] {
-				s.t.Errorf("node %d holds a message %d times", i, n)
-			}
-		}
-		for id, n := range nd.shown {
-			if n > 1 && !s.twice[id] {
-				s.t.Errorf("node %d showed a message %d times", i, n)
-			}
-		}
-		forks := 0
-		for _, d := range r.chain.Devices() {
-			if f := r.chain.Line(d).Fork; f != nil {
-				if forks++; !s.copied[d] {
-					s.t.Errorf("node %d sees a fork of %s at %d", i, d.Short(), f.Seq)
-				}
-			}
-		}
-		if heads := r.chain.Heads(); len(heads) > len(r.chain.Devices())+forks {
-			s.t.Errorf("node %d has %d heads", i, len(heads))
+		s.once(nd)
+		forks := s.forks(nd)
+		if heads := r.chain.Heads(); len(heads) > len(r.chain.Devices())+len(forks) {
+			s.t.Errorf("node %d has %d heads", nd.N, len(heads))
 		}
 		if len(r.drafts) > 0 {
-			s.t.Errorf("node %d still has %d messages in its outbox", i, len(r.drafts))
+			s.t.Errorf("node %d still has %d messages in its outbox", nd.N, len(r.drafts))
+		}
+		var ids []chain.ID
+		for _, b := range s.blocksOf(nd) {
+			if !forks[b.Author] { // of those each has the proof, and what others have built on
+				ids = append(ids, b.ID())
+			}
 		}
 		if i == 0 {
 			first = ids
 		} else if !slices.Equal(first, ids) {
-			s.t.Errorf("node %d has %d blocks, node 0 %d, or in another order", i, len(ids), len(first))
+			s.t.Errorf("node %d has %d blocks, node 0 %d, or in another order", nd.N, len(ids), len(first))
 		}
 	}
+}
+
+// once checks that a node holds everything that was acknowledged, and has shown nothing twice.
+func (s *sim) once(nd *node) {
+	s.t.Helper()
+	seen := s.holds(nd)
+	for id, text := range s.said {
+		if seen[id] != 1 && (seen[id] == 0 || !s.twice[id]) {
+			s.t.Errorf("node %d holds %q %d times", nd.N, text, seen[id])
+		}
+	}
+	for id, n := range seen {
+		if n > 1 && !s.twice[id] {
+			s.t.Errorf("node %d holds a message %d times", nd.N, n)
+		}
+	}
+	for id, n := range nd.shown {
+		if n > 1 && !s.twice[id] {
+			s.t.Errorf("node %d showed a message %d times", nd.N, n)
+		}
+	}
+}
+
+// forks checks that a node sees forks only of devices that may have written two histories, and returns those of the liar.
+func (s *sim) forks(nd *node) map[Device]bool {
+	s.t.Helper()
+	forks, r := map[Device]bool{}, nd.core.rounds[s.tag]
+	for _, d := range r.chain.Devices() {
+		line := r.chain.Line(d)
+		lies := s.liar != nil && line.Credential.Fingerprint() == s.liar.keys.Credential.Fingerprint()
+		switch {
+		case line.Fork == nil:
+		case lies:
+			forks[d] = true
+		case !s.copied[d]:
+			s.t.Errorf("node %d sees a fork of %s at %d", nd.N, d.Short(), line.Fork.Seq)
+		}
+	}
+	return forks
 }
 
 // blocksOf is all that a node has admitted, the newest in canonical order first.
@@ -538,69 +454,6 @@ func (s *sim) messageIDs(b *chain.Block) (ids []MessageID) {
 	return nil
 }
 
-// TestConvergence is I1, I3, I5 and I6: members that crash, restart, lose links and write while apart all end with the same
-// blocks in the same order; what was acknowledged to its author is there once; nobody forks.
-func TestConvergence(t *testing.T) {
-	seeds := slices.Collect(func(yield func(uint64) bool) {
-		for i := range *seedsFlag {
-			if !yield(uint64(i + 1)) {
-				return
-			}
-		}
-	})
-	if *seedFlag != 0 {
-		seeds = []uint64{*seedFlag}
-	}
-	for _, seed := range seeds {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { converge(t, seed) })
-	}
-}
-
-func converge(t *testing.T, seed uint64) {
-	s := newSim(t, seed, 2+int(seed%4))
-	s.trouble = trouble(seed / 4 % 3)
-	s.chaos()
-	s.heal()
-	s.agree()
-	for i, nd := range s.nodes {
-		if n := len(nd.core.rounds[s.tag].unheld); n > 0 {
-			t.Errorf("node %d does not know of %d of its blocks that all hold them", i, n)
-		}
-	}
-	if t.Failed() {
-		t.Logf("seed %d, %d nodes: %s", seed, len(s.nodes), strings.Join(slices.Sorted(maps.Values(s.said)), ", "))
-	}
-}
-
-// trouble is what befalls one member besides what befalls all.
-type trouble int
-
-const (
-	_          trouble = iota
-	oldImage           // it is restored from backups, so that it may sign two histories
-	clockAhead         // its clock is years ahead at times
-)
-
-// befall makes trouble for the last node, of which there are images, now and then.
-func (s *sim) befall(images *[]image) {
-	nd := s.nodes[len(s.nodes)-1]
-	switch p := s.rnd.IntN(12); {
-	case p == 0 && s.trouble == oldImage:
-		*images = append(*images, s.copyOf(nd))
-	case p == 1 && len(*images) > 0:
-		if nd.core != nil {
-			s.crash(nd)
-		}
-		s.log("restore %d", nd.n)
-		s.lose(nd)
-		s.put(nd, (*images)[s.rnd.IntN(len(*images))])
-		s.start(nd)
-	case p == 2 && s.trouble == clockAhead && nd.core != nil:
-		s.log("clock of %d", nd.n)
-		s.restart(nd, 10*year-nd.skew)
-	}
-}
-
 // lose expects no more that what only this node has will reach the others.
 func (s *sim) lose(nd *node) {
 	safe := map[MessageID]bool{}
@@ -623,254 +476,4 @@ func (s *sim) holds(nd *node) map[MessageID]int {
 		}
 	}
 	return held
-}
-
-// chaos is a round whose members crash, restart, lose links and write all the time.
-func (s *sim) chaos() {
-	s.found()
-	for n := 1; n < len(s.nodes); n++ {
-		s.join(n, s.rnd.IntN(n))
-		s.settle(time.Second)
-	}
-	var images []image
-	for i := range 60 {
-		if s.trouble != 0 {
-			s.befall(&images)
-		}
-		nd := s.nodes[s.rnd.IntN(len(s.nodes))]
-		switch p := s.rnd.IntN(20); {
-		case p < 10:
-			s.say(nd, fmt.Sprintf("message %d of %d", i, nd.n))
-		case p < 12 && nd.core != nil:
-			s.crash(nd)
-		case p < 15 && nd.core == nil:
-			s.start(nd)
-		case p < 16:
-			other := s.nodes[s.rnd.IntN(len(s.nodes))]
-			if s.wall[pair(nd, other)] {
-				delete(s.wall, pair(nd, other))
-			} else {
-				s.cut(nd, other)
-			}
-		case p < 17:
-			s.settle(time.Duration(s.rnd.IntN(int(time.Minute))))
-		}
-		for range s.rnd.IntN(20) {
-			s.happen()
-		}
-	}
-}
-
-// TestRelay: members that cannot reach each other have everything through a third, what came while one of them was away
-// too.
-func TestRelay(t *testing.T) {
-	s := newSim(t, 7, 3)
-	s.wall[[2]int{0, 2}] = true
-	s.found()
-	s.join(1, 0)
-	s.settle(time.Second)
-	s.join(2, 1)
-	s.settle(time.Second)
-	for _, nd := range s.nodes {
-		s.say(nd, fmt.Sprintf("%d is here", nd.n))
-	}
-	s.settle(5 * time.Second)
-	s.agree()
-	s.crash(s.nodes[1])
-	s.say(s.nodes[0], "written alone")
-	s.say(s.nodes[2], "written alone, too")
-	s.settle(time.Minute)
-	s.start(s.nodes[1])
-	s.settle(10 * time.Minute)
-	s.agree()
-}
-
-// TestSilentMember: who has joined is known to everybody before they have said a word, also where they are not linked.
-func TestSilentMember(t *testing.T) {
-	s := newSim(t, 23, 3)
-	s.wall[[2]int{0, 2}] = true
-	s.found()
-	s.join(1, 0)
-	s.settle(time.Second)
-	s.join(2, 1)
-	s.settle(5 * time.Second)
-	for _, nd := range s.nodes {
-		if n := nd.core.rounds[s.tag].people.members(); n != 3 {
-			t.Errorf("node %d knows %d members", nd.n, n)
-		}
-	}
-}
-
-// TestHeldByDescent: that a member holds a message is known from what they write after it, also without a link to them.
-func TestHeldByDescent(t *testing.T) {
-	s := newSim(t, 29, 3)
-	s.wall[[2]int{0, 2}] = true
-	s.found()
-	s.join(1, 0)
-	s.settle(time.Second)
-	s.join(2, 1)
-	s.settle(5 * time.Second)
-	s.say(s.nodes[0], "does anybody hear me?")
-	s.settle(5 * time.Second)
-	r := s.nodes[0].core.rounds[s.tag]
-	if len(r.unheld) != 1 || r.unheld[0].held != 1 {
-		t.Errorf("before an answer: %+v", r.unheld)
-	}
-	s.say(s.nodes[2], "yes")
-	s.settle(5 * time.Second)
-	if len(r.unheld) != 0 {
-		t.Errorf("after an answer: %+v", r.unheld)
-	}
-}
-
-// TestT13RestoredBackup: a device that comes back with an old copy of its store, or with none, takes its own later blocks
-// from whoever is reachable before it writes, and so does not fork itself.
-func TestT13RestoredBackup(t *testing.T) {
-	for name, backup := range map[string]func(*storetest.Memory) *storetest.Memory{
-		"old copy": (*storetest.Memory).Copy,
-		"nothing":  func(*storetest.Memory) *storetest.Memory { return storetest.New() },
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newSim(t, 11, 2)
-			s.found()
-			s.join(1, 0)
-			s.settle(time.Second)
-			s.say(s.nodes[1], "before the backup")
-			s.settle(time.Second)
-			old := backup(s.nodes[1].store)
-			for i := range 5 {
-				s.say(s.nodes[1], fmt.Sprintf("after the backup, %d", i))
-				s.settle(time.Second)
-			}
-			s.crash(s.nodes[1])
-			s.nodes[1].store = old
-			if name == "nothing" { // nor an address book: the other comes and finds it
-				s.crash(s.nodes[0])
-				s.start(s.nodes[0])
-			}
-			s.start(s.nodes[1])
-			s.say(s.nodes[1], "at once after the restore")
-			s.settle(time.Hour)
-			s.agree()
-		})
-	}
-}
-
-// TestT13KilledBetweenSteps: a device that has something in its outbox is killed after each single thing that happens from the
-// moment on when others come, and starts again: it never forks, and what it has said is there once.
-func TestT13KilledBetweenSteps(t *testing.T) {
-	steps := 0
-	for over := false; !over && !t.Failed(); steps++ {
-		s := together(t, 11, 3)
-		s.crash(s.nodes[0])
-		s.crash(s.nodes[2])
-		s.settle(time.Minute)
-		s.say(s.nodes[1], "while nobody was there")
-		s.settle(time.Minute)
-		for _, n := range []int{0, 2, 1} { // it comes last, so that it dials them at once
-			s.restart(s.nodes[n], 0)
-		}
-		s.say(s.nodes[2], "I am back")
-		for range steps {
-			if over = !s.happen(); over {
-				break
-			}
-		}
-		s.restart(s.nodes[1], 0)
-		s.say(s.nodes[1], "after it was killed")
-		s.heal()
-		s.agree()
-	}
-	if t.Logf("killed after each of %d steps", steps); steps < 50 {
-		t.Error("that is not all")
-	}
-}
-
-// TestT14Clocks: members whose clocks are years apart agree all the same.
-func TestT14Clocks(t *testing.T) {
-	s := newSim(t, 13, 3)
-	s.nodes[1].skew, s.nodes[2].skew = 10*365*24*time.Hour, -10*365*24*time.Hour
-	s.found()
-	s.join(1, 0)
-	s.settle(time.Second)
-	s.join(2, 0)
-	s.settle(time.Second)
-	for i := range 9 {
-		s.say(s.nodes[i%3], fmt.Sprint("message ", i))
-		s.settle(time.Second)
-	}
-	s.agree()
-}
-
-// TestMovedMember: who comes back at another address is found there again, also when its clock has gone back meanwhile.
-func TestMovedMember(t *testing.T) {
-	s := newSim(t, 19, 2)
-	s.found()
-	s.join(1, 0)
-	s.settle(time.Minute)
-	s.crash(s.nodes[1])
-	s.nodes[1].moved, s.nodes[1].skew = 1, -time.Hour
-	s.start(s.nodes[1])
-	s.settle(time.Minute)
-	s.crash(s.nodes[0])
-	s.crash(s.nodes[1])
-	s.nodes[0].moved, s.nodes[1].inbound = 1, true // so node 0 must find node 1
-	s.start(s.nodes[1])
-	s.start(s.nodes[0])
-	s.say(s.nodes[1], "here I am")
-	s.settle(10 * time.Minute)
-	s.agree()
-}
-
-// TestLargeRound: past thirty members links are few and drawn, and every message reaches everybody all the same, also when
-// some are gone and links are exchanged.
-func TestLargeRound(t *testing.T) {
-	s := newSim(t, 17, identitytest.Count)
-	s.found()
-	for n := 1; n < len(s.nodes); n++ {
-		s.join(n, s.rnd.IntN(n))
-		s.settle(2 * time.Second)
-	}
-	s.settle(rotateEvery + time.Minute) // links are exchanged meanwhile
-	for _, nd := range s.nodes {
-		dialled := 0
-		for _, p := range nd.core.rounds[s.tag].peers {
-			if p.dialled {
-				dialled++
-			}
-			if !p.online() {
-				t.Errorf("node %d has a link that does not come to life", nd.n)
-			}
-		}
-		if dialled > largeLinks {
-			t.Errorf("node %d keeps %d dialled links", nd.n, dialled)
-		}
-	}
-	mute := s.nodes[5] // what it says leaves only by being announced and fetched
-	s.crash(mute)
-	mute.inbound = true
-	s.start(mute)
-	s.settle(10 * time.Minute)
-	for _, n := range []int{3, 9, 20} {
-		s.crash(s.nodes[n])
-	}
-	s.settle(5 * time.Minute) // who has lost a link has dialled another by now
-	s.delivered = 0
-	clear(s.said)
-	for i := range 10 {
-		s.say(s.nodes[(7*i+5)%len(s.nodes)], fmt.Sprint("message ", i))
-		s.settle(2 * time.Second)
-	}
-	t.Logf("%d messages on links for each member and message", s.delivered/len(s.nodes)/10)
-	for _, nd := range s.nodes {
-		if nd.core == nil {
-			continue
-		}
-		history, err := nd.core.rounds[s.tag].archive().history(Position{}, 10)
-		if err != nil || len(history) != len(s.said) {
-			t.Errorf("node %d is up and has %d of %d messages, err %v", nd.n, len(history), len(s.said), err)
-		}
-	}
-	s.heal()
-	s.agree()
 }

@@ -22,8 +22,8 @@ func TestT28NobodyIsHammered(t *testing.T) {
 	}
 	for i := range 48 {
 		rec := addressRecord{
-			Tag: s.tag, Device: l.keys.Device.Device(), Number: uint64(s.now.UnixMilli()) + uint64(i),
-			Expires: uint64(s.now.Add(recordLife).UnixMilli()), Addresses: []string{victim},
+			Tag: s.tag, Device: l.keys.Device.Device(), Number: uint64(s.Now().UnixMilli()) + uint64(i),
+			Expires: uint64(s.Now().Add(recordLife).UnixMilli()), Addresses: []string{victim},
 		}
 		if i%3 == 2 {
 			rec.Addresses = []string{"192.0.2.2:80"}
@@ -64,12 +64,12 @@ func TestT28ThousandMembers(t *testing.T) {
 	var records [][]byte
 	for i := range 6 {
 		records = append(records, l.record(addressRecord{
-			Tag: s.tag, Device: l.keys.Device.Device(), Number: uint64(s.now.UnixMilli()) + uint64(i),
-			Expires: uint64(s.now.Add(recordLife).UnixMilli()), Addresses: ports,
+			Tag: s.tag, Device: l.keys.Device.Device(), Number: uint64(s.Now().UnixMilli()) + uint64(i),
+			Expires: uint64(s.Now().Add(recordLife).UnixMilli()), Addresses: ports,
 		}))
 	}
 	for range 1000 {
-		nd := &node{n: 77, keys: template.keys, store: template.store.Copy()}
+		nd := &node{s: s, Node: s.Stranger(77), keys: template.keys, store: template.store.Copy()}
 		s.start(nd)
 		clear(nd.core.rounds[s.tag].targets) // it has no friends, who would be dialled all day
 		tries := s.dialsInADay(l, nd, records)
@@ -83,7 +83,7 @@ func TestT28ThousandMembers(t *testing.T) {
 
 // dialsInADay lets the liar come with a record now and then, lets every dial fail, and counts them.
 func (s *sim) dialsInADay(l *liar, nd *node, records [][]byte) map[string]int {
-	now, last, tries := s.now, time.Time{}, map[string]int{}
+	now, last, tries := s.Now(), time.Time{}, map[string]int{}
 	step := func(ev event) {
 		for queue := []event{ev}; len(queue) > 0; queue = queue[1:] {
 			for _, ef := range nd.core.step(now, queue[0]) {

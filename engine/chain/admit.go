@@ -109,6 +109,13 @@ func (c *Chain) Hold(b *Block) {
 	c.held[b.id] = held{place(b), b.Edges()}
 }
 
+// Head makes heads of admitted blocks again that only held blocks cite: what a head cited that is held now.
+func (c *Chain) Head(places []Place) {
+	for _, at := range places {
+		c.heads[at.ID] = at
+	}
+}
+
 // Release makes heads of the held blocks whose time has come by now, a clock in milliseconds, and returns their places in
 // canonical order and the heads that are none any more, of which some may be among those places.
 func (c *Chain) Release(now uint64) (released []Place, spent []ID) {

@@ -1,5 +1,3 @@
-// Package enginetest makes homes with a long history for tests and measurements: signed and stored as members would have
-// written it in years, in as long as that takes the machine. Its keys are published, so nothing else may import it.
 package enginetest
 
 import (

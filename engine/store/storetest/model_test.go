@@ -72,6 +72,7 @@ func drawOp(t *rapid.T) op {
 	}
 	switch rapid.SampledFrom([]string{
 		"block", "block", "block", "block", "block", "round", "round", "set", "remove", "draft", "draft", "undraft", "peer", "unpeer", "setting", "unset", "big",
+		"head", "behead",
 	}).Draw(t, "op") {
 	case "round":
 		return result(func(tx store.Tx) error { return tx.AddRound(round, value) })
@@ -91,6 +92,10 @@ func drawOp(t *rapid.T) op {
 		return result(func(tx store.Tx) error { return tx.PutSetting(round, name(n%5), value) })
 	case "unset":
 		return result(func(tx store.Tx) error { return tx.RemoveSetting(round, name(n%5)) })
+	case "head":
+		return result(func(tx store.Tx) error { return tx.Head(round, []store.ID{id(n), id((n + 1) % ids)}) })
+	case "behead":
+		return result(func(tx store.Tx) error { return tx.Behead(round, []store.ID{id(n)}) })
 	case "big":
 		return result(func(tx store.Tx) error {
 			return errors.Join(tx.PutSetting(round, "", nil), tx.PutSetting(round, "big", make([]byte, store.MaxValue+1)))

@@ -101,6 +101,24 @@ func (t *tx) Behead(tag identity.Tag, ids []store.ID) error {
 	return err
 }
 
+func (t *tx) Head(tag identity.Tag, ids []store.ID) error {
+	d, err := t.in(tag, nil)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if n, ok := d.base.ids[id]; ok {
+			d.heads[id] = n
+		}
+		for i, b := range d.added {
+			if b.ID == id {
+				d.heads[id] = len(d.base.blocks) + i
+			}
+		}
+	}
+	return nil
+}
+
 func (t *tx) PutDraft(tag identity.Tag, id [16]byte, value []byte) error {
 	d, err := t.in(tag, value)
 	if err != nil {

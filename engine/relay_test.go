@@ -1,0 +1,204 @@
+package engine
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"opentalk/engine/store/storetest"
+)
+
+// TestRelay: members that cannot reach each other have everything through a third, what came while one of them was away
+// too.
+func TestRelay(t *testing.T) {
+	s := newSim(t, 7, 3)
+	s.wall(s.nodes[0], s.nodes[2])
+	s.found()
+	s.join(1, 0)
+	s.settle(time.Second)
+	s.join(2, 1)
+	s.settle(time.Second)
+	for _, nd := range s.nodes {
+		s.say(nd, fmt.Sprintf("%d is here", nd.N))
+	}
+	s.settle(5 * time.Second)
+	s.agree()
+	s.crash(s.nodes[1])
+	s.say(s.nodes[0], "written alone")
+	s.say(s.nodes[2], "written alone, too")
+	s.settle(time.Minute)
+	s.start(s.nodes[1])
+	s.settle(10 * time.Minute)
+	s.agree()
+}
+
+// TestSilentMember: who has joined is known to everybody before they have said a word, also where they are not linked.
+func TestSilentMember(t *testing.T) {
+	s := newSim(t, 23, 3)
+	s.wall(s.nodes[0], s.nodes[2])
+	s.found()
+	s.join(1, 0)
+	s.settle(time.Second)
+	s.join(2, 1)
+	s.settle(5 * time.Second)
+	for _, nd := range s.nodes {
+		if n := nd.core.rounds[s.tag].people.members(); n != 3 {
+			t.Errorf("node %d knows %d members", nd.N, n)
+		}
+	}
+}
+
+// TestHeldByDescent: that a member holds a message is known from what they write after it, also without a link to them.
+func TestHeldByDescent(t *testing.T) {
+	s := newSim(t, 29, 3)
+	s.wall(s.nodes[0], s.nodes[2])
+	s.found()
+	s.join(1, 0)
+	s.settle(time.Second)
+	s.join(2, 1)
+	s.settle(5 * time.Second)
+	s.say(s.nodes[0], "does anybody hear me?")
+	s.settle(5 * time.Second)
+	r := s.nodes[0].core.rounds[s.tag]
+	if len(r.unheld) != 1 || r.unheld[0].held != 1 {
+		t.Errorf("before an answer: %+v", r.unheld)
+	}
+	s.say(s.nodes[2], "yes")
+	s.settle(5 * time.Second)
+	if len(r.unheld) != 0 {
+		t.Errorf("after an answer: %+v", r.unheld)
+	}
+}
+
+// TestT13RestoredBackup: a device that comes back with an old copy of its store, or with none, takes its own later blocks
+// from whoever is reachable before it writes, and so does not fork itself.
+func TestT13RestoredBackup(t *testing.T) {
+	for name, backup := range map[string]func(*storetest.Memory) *storetest.Memory{
+		"old copy": (*storetest.Memory).Copy,
+		"nothing":  func(*storetest.Memory) *storetest.Memory { return storetest.New() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSim(t, 11, 2)
+			s.found()
+			s.join(1, 0)
+			s.settle(time.Second)
+			s.say(s.nodes[1], "before the backup")
+			s.settle(time.Second)
+			old := backup(s.nodes[1].store)
+			for i := range 5 {
+				s.say(s.nodes[1], fmt.Sprintf("after the backup, %d", i))
+				s.settle(time.Second)
+			}
+			s.crash(s.nodes[1])
+			s.nodes[1].store = old
+			if name == "nothing" { // nor an address book: the other comes and finds it
+				s.crash(s.nodes[0])
+				s.start(s.nodes[0])
+			}
+			s.start(s.nodes[1])
+			s.say(s.nodes[1], "at once after the restore")
+			s.settle(time.Hour)
+			s.agree()
+		})
+	}
+}
+
+// TestT13KilledBetweenSteps: a device that has something in its outbox is killed after each single thing that happens from the
+// moment on when others come, and starts again: it never forks, and what it has said is there once.
+func TestT13KilledBetweenSteps(t *testing.T) {
+	steps := 0
+	for over := false; !over && !t.Failed(); steps++ {
+		s := together(t, 11, 3)
+		s.crash(s.nodes[0])
+		s.crash(s.nodes[2])
+		s.settle(time.Minute)
+		s.say(s.nodes[1], "while nobody was there")
+		s.settle(time.Minute)
+		for _, n := range []int{0, 2, 1} { // it comes last, so that it dials them at once
+			s.restart(s.nodes[n], 0)
+		}
+		s.say(s.nodes[2], "I am back")
+		for range steps {
+			if over = !s.Happen(); over {
+				break
+			}
+		}
+		s.restart(s.nodes[1], 0)
+		s.say(s.nodes[1], "after it was killed")
+		s.heal()
+		s.agree()
+	}
+	if t.Logf("killed after each of %d steps", steps); steps < 50 {
+		t.Error("that is not all")
+	}
+}
+
+// TestT14Clocks: members whose clocks are years apart agree all the same.
+func TestT14Clocks(t *testing.T) {
+	s := newSim(t, 13, 3)
+	s.nodes[1].Skew, s.nodes[2].Skew = 10*365*24*time.Hour, -10*365*24*time.Hour
+	s.found()
+	s.join(1, 0)
+	s.settle(time.Second)
+	s.join(2, 0)
+	s.settle(time.Second)
+	for i := range 9 {
+		s.say(s.nodes[i%3], fmt.Sprint("message ", i))
+		s.settle(time.Second)
+	}
+	s.agree()
+}
+
+// TestMovedMember: who comes back at another address is found there again, also when its clock has gone back meanwhile.
+func TestMovedMember(t *testing.T) {
+	s := newSim(t, 19, 2)
+	s.found()
+	s.join(1, 0)
+	s.settle(time.Minute)
+	s.crash(s.nodes[1])
+	s.nodes[1].Address, s.nodes[1].Skew = address(1001), -time.Hour
+	s.start(s.nodes[1])
+	s.settle(time.Minute)
+	s.crash(s.nodes[0])
+	s.crash(s.nodes[1])
+	s.nodes[0].Address, s.nodes[1].Inbound = address(1000), true // so node 0 must find node 1
+	s.start(s.nodes[1])
+	s.start(s.nodes[0])
+	s.say(s.nodes[1], "here I am")
+	s.settle(10 * time.Minute)
+	s.agree()
+}
+
+// TestKilledWhileJoining: wherever a crash falls while a member joins, they are in the round when they start again and find
+// their way back to it, or are not in it and can join anew.
+func TestKilledWhileJoining(t *testing.T) {
+	steps := 0
+	for over := false; !over && !t.Failed(); steps++ {
+		s := newSim(t, 3, 2)
+		s.found()
+		nd := s.nodes[1]
+		inv := Invite{Addresses: []string{s.nodes[0].Address}, id: s.id}
+		join := func() {
+			s.step(nd, call(func(c *core) { c.joinRound(inv, func(Round, error) {}) }))
+		}
+		join()
+		for range steps {
+			if over = !s.Happen(); over {
+				break
+			}
+		}
+		s.restart(s.nodes[0], 0) // whom the other knows, and who may not know the other
+		s.restart(nd, 0)
+		s.settle(time.Minute)
+		if nd.core.rounds[s.tag] == nil {
+			join()
+			s.settle(time.Minute)
+		}
+		s.say(nd, "here I am")
+		s.settle(time.Minute)
+		s.agree()
+	}
+	if t.Logf("killed after each of %d steps", steps); steps < 10 {
+		t.Error("that is not all")
+	}
+}
