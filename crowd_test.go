@@ -38,12 +38,14 @@ type member struct {
 	listen string
 	as     []string      // the command that is started
 	pace   time.Duration // it pauses for less than this between two things that it says
+	fault  string        // the code of an error that it may tell of
 	rnd    *rand.Rand
 
 	process *process
 	ended   chan struct{} // the process is no more, and all it told has been read
 	news    chan struct{} // a token after every event
 	said    int
+	killed  int
 
 	mu    sync.Mutex
 	acked map[string]string // texts of messages by id for which a `sent` event came: they must never be lost
@@ -214,7 +216,8 @@ func (m *member) hear(line string) {
 	case "delivery":
 		m.held[ev.ID] = ev.Held
 	case "error":
-		if ev.Code != "closed" && ev.Code != "interrupted" {
+		m.told["error"] = ev.Text
+		if ev.Code != "closed" && ev.Code != "interrupted" && ev.Code != m.fault {
 			m.t.Errorf("%s: %s", m.name, line)
 		}
 	}
@@ -242,6 +245,13 @@ func (m *member) await(what string, enough func() bool) bool {
 			return false
 		}
 	}
+}
+
+// look has f look at what has been heard.
+func (m *member) look(f func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f()
 }
 
 // talk says one thing after another, each once the last is acknowledged, until calm or until the process ends.
@@ -283,6 +293,8 @@ func (m *member) live() {
 	after, how := time.Duration(m.rnd.IntN(most))*time.Millisecond, syscall.SIGKILL
 	if m.rnd.IntN(3) == 0 {
 		how = syscall.SIGTERM
+	} else {
+		m.killed++
 	}
 	end := time.AfterFunc(after, func() { m.process.cmd.Process.Signal(how) })
 	defer end.Stop()
@@ -311,8 +323,9 @@ func (m *member) finish() {
 
 // compare looks at what each has on its disk.
 func compare(t *testing.T, members []*member) {
-	acked := map[string]string{}
+	acked, killed := map[string]string{}, 0
 	for _, m := range members {
+		killed += m.killed
 		for id, text := range m.acked {
 			acked[id] = text
 		}
@@ -339,7 +352,7 @@ func compare(t *testing.T, members []*member) {
 			t.Errorf("%s has %d lines, %s %d, or in another order", m.name, len(history), members[0].name, len(first))
 		}
 	}
-	t.Logf("%d lines, %d of them acknowledged", len(first), len(acked))
+	t.Logf("%d lines, %d of them acknowledged; %d killed", len(first), len(acked), killed)
 }
 
 // onDisk is the history that a home keeps, newest first, each message with its id.

@@ -32,6 +32,7 @@ var floors = map[string][]string{
 	"opentalk/engine/identity":              {},
 	"opentalk/engine/identity/identitytest": {"engine/identity"},
 	"opentalk/engine/skiptest":              {},
+	"opentalk/engine/leaktest":              {},
 	"opentalk/engine/enginetest":            {"engine/chain", "engine/link", "engine/socket", "engine/seal", "engine/store", "engine/identity", "engine/identity/identitytest"},
 	"opentalk/plugins":                      {"plugins/hook", "plugins/wire"},
 	"opentalk/plugins/hook":                 {},
@@ -120,7 +121,7 @@ func TestWhatThePackagesLink(t *testing.T) {
 		"./engine/chain": {"os/exec", "net/http", "opentalk/engine/store", "opentalk/engine/link"},
 		"./shell/term":   {"opentalk/engine", "net"},
 		".": {"opentalk/shell/term/vt", "opentalk/engine/identity/identitytest", "opentalk/engine/store/storetest",
-			"opentalk/engine/skiptest", "net/http/pprof", "google.golang.org/grpc/encoding/gzip"},
+			"opentalk/engine/skiptest", "opentalk/engine/leaktest", "net/http/pprof", "google.golang.org/grpc/encoding/gzip"},
 		"./plugins/hook":        {"net", "os/exec", "opentalk/plugins/wire"},
 		"./plugins/wire":        {"opentalk/engine", "opentalk/engine/chain", "opentalk/shell"},
 		"./plugins/sdk/sdktest": {"opentalk/engine", "opentalk/plugins", "opentalk/shell", "opentalk/scripts"},
@@ -180,5 +181,45 @@ func TestSkippedOnlyWithAWord(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// TestSecurityNamesItsTests: every test that SECURITY.md names is there, and every test that is numbered as one of its attacks is
+// in the row of that attack.
+func TestSecurityNamesItsTests(t *testing.T) {
+	text, err := os.ReadFile("SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]bool{}
+	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		code, err := os.ReadFile(path)
+		for _, m := range regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`).FindAllSubmatch(code, -1) {
+			there[string(m[1])] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]bool{} // with its row, as in "T8 TestX"
+	for _, row := range regexp.MustCompile(`(?m)^\| (T\d+) \|.*$`).FindAllStringSubmatch(string(text), -1) {
+		tests := regexp.MustCompile("`((?:Test|Fuzz)\\w+)`").FindAllStringSubmatch(row[0], -1)
+		if len(tests) == 0 {
+			t.Errorf("nothing proves %s", row[1])
+		}
+		for _, m := range tests {
+			if named[row[1]+" "+m[1]] = true; !there[m[1]] {
+				t.Errorf("%s is proved by %s, which does not exist", row[1], m[1])
+			}
+		}
+	}
+	for name := range there {
+		if m := regexp.MustCompile(`^Test(T\d+)[A-Z]`).FindStringSubmatch(name); m != nil && !named[m[1]+" "+name] {
+			t.Errorf("%s does not stand in the row of %s", name, m[1])
+		}
 	}
 }

@@ -229,7 +229,7 @@ func (a archive) scan(ctx context.Context, in batches, from Position, back bool,
 // openAll is what one core does with a batch.
 func (a archive) openAll(raw []store.Block, wanted keep) (o opened) {
 	for i := range raw {
-		b, err := chain.Parse(raw[i].Raw)
+		b, err := chain.Stored(raw[i].Raw, raw[i].ID) // the store has looked whether it is whole
 		if err != nil {
 			return opened{err: err}
 		}

@@ -392,8 +392,8 @@ func BenchmarkCatchUp(b *testing.B) {
 
 // BenchmarkReconnect is from dialling until a member who holds the same is online, and what the two say to each other: round
 // trips, and bytes of both directions, without TCP's, whatever the length of the round. Those of the handshake stand by
-// themselves. The rest, in each direction and padded to 256: READY and the frontier, 71 bytes for each device; PING and the
-// address records, 150 bytes for each device that has one, which here are these two; PONG; CLOSE.
+// themselves. The rest is three records of 274 bytes in each direction: READY, which stands for the frontier; PING and the own
+// address record; PONG.
 func BenchmarkReconnect(b *testing.B) {
 	const far = 100 * time.Millisecond
 	long := longHistory(b, *benchBlocks)

@@ -5,12 +5,14 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"opentalk/engine/leaktest"
 )
 
 // children are what the test binary does instead of testing when the environment has the variable, with its value.
 var children = map[string]func(string){}
 
-// TestMain: whatever an engine starts has ended when Close returns.
+// TestMain: whatever an engine starts has ended when Close returns, and what it opens is closed.
 func TestMain(m *testing.M) {
 	for name, child := range children {
 		if value := os.Getenv(name); value != "" {
@@ -18,7 +20,7 @@ func TestMain(m *testing.M) {
 			return
 		}
 	}
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+	leaktest.Main(m, goleak.Cleanup(func(code int) {
 		if longDir != "" {
 			os.RemoveAll(longDir)
 		}

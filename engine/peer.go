@@ -23,14 +23,17 @@ type peer struct {
 	dialled bool
 	since   time.Time
 
-	ready    bool // its READY has come
-	lacksGen bool // it has said that it lacks genesis
-	stored   bool // it holds this device's first block
-	theirs   bool // its first block is durable here: it may have history
-	shown    bool // the front knows that it is online
+	ready    bool        // its READY has come
+	lacksGen bool        // it has said that it lacks genesis
+	stored   bool        // it holds this device's first block
+	records  link.Digest // of the address records that it had at first
+	theirs   bool        // its first block is durable here: it may have history
+	shown    bool        // the front knows that it is online
 
 	frontier bool              // its whole frontier has come
 	known    map[Device]uint64 // newest seq it is known to hold, per device
+	offered  []link.Entry      // the frontier that this device's READY stands for, until the peer's has come
+	informed bool              // it has been told the whole frontier here
 	told     map[Device]uint64 // newest seq it was told of or sent, per device
 	stale    bool              // known may hold what this device lacks
 	ackDue   map[Device]bool   // lines whose progress it is to be told of
@@ -127,10 +130,12 @@ func (e linkUp) apply(c *core) {
 	}
 	c.peers[p.id], r.peers = p, append(r.peers, p)
 	p.theirs = r.chain != nil && r.holdsFirst(p.device())
-	p.send(link.Ready{HavePubKey: p.theirs, HaveGenesis: r.chain != nil, Clock: c.plain()})
+	ready := link.Ready{HavePubKey: p.theirs, HaveGenesis: r.chain != nil, Clock: c.plain()}
 	if p.theirs {
-		r.sendFrontier(p)
+		p.offered = r.frontier()
+		ready.Frontier, ready.Records = link.FrontierDigest(p.offered), p.recordsDigest()
 	}
+	p.send(ready)
 	c.wakeAt(c.now.Add(pingEvery))
 	c.wakeAt(c.now.Add(catchUpWait))
 }
@@ -335,7 +340,11 @@ func (p *peer) onReady(m link.Ready) {
 	}
 	p.ready, p.lacksGen = true, !m.HaveGenesis
 	p.stored = m.HavePubKey
+	p.records = m.Records
 	p.onClock(m.Clock, 0, false)
+	if p.theirs {
+		p.compare(m.Frontier)
+	}
 	p.introduce()
 	p.cameOnline()
 }

@@ -121,15 +121,26 @@ func (r *round) readRecord(raw []byte) (rec addressRecord, err error) {
 	return rec, nil
 }
 
-// sendRecords tells a peer where this device and the others are.
-func (p *peer) sendRecords() {
-	r := p.round
-	var records [][]byte
-	r.ownRecord()
-	for _, known := range ordered(r.records, compareDevices) {
-		if known.raw != nil { // a peer's own goes to it too: it may have forgotten how far it had counted
+// othersRecords are those of all devices but this one and the peer.
+func (p *peer) othersRecords() (records [][]byte) {
+	for d, known := range ordered(p.round.records, compareDevices) {
+		if known.raw != nil && d != p.device() && d != p.round.c.self.Key.Device() {
 			records = append(records, known.raw)
 		}
+	}
+	return records
+}
+
+func (p *peer) recordsDigest() link.Digest { return link.RecordsDigest(p.othersRecords()) }
+
+// sendRecords tells a peer where this device is, and where the others are unless it knows the same of them.
+func (p *peer) sendRecords() {
+	var records [][]byte
+	if own := p.round.ownRecord(); own != nil {
+		records = append(records, own)
+	}
+	if p.recordsDigest() != p.records {
+		records = append(records, p.othersRecords()...)
 	}
 	for len(records) > 0 {
 		n := min(len(records), link.MaxAddresses)
@@ -148,6 +159,9 @@ func (r *round) takeRecords(from *peer, near bool, records ...[]byte) {
 	var news [][]byte
 	for _, raw := range records {
 		rec, err := r.readRecord(raw)
+		if known := r.records[rec.Device]; errors.Is(err, errOldRecord) && from != nil && rec.Device == from.device() && rec.Number < known.number && known.raw != nil {
+			from.send(link.Addresses{Records: [][]byte{known.raw}}) // it has forgotten how far it had counted
+		}
 		if err != nil {
 			if !errors.Is(err, errOldRecord) && rec.Tag == r.tag && len(r.doubtful) < maxDoubtful {
 				r.doubtful[rec.Device] = doubtful{raw: raw, near: near}

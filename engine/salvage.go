@@ -50,10 +50,10 @@ func (h *home) salvageStore(cfg *Config, cause error) (line string, err error) {
 	}
 	defer wreck.Close()
 	fresh := path + salvageSuffix
-	if err := os.RemoveAll(fresh); err != nil { // of a salvage that did not come to its end
+	if err := store.Remove(fresh); err != nil { // of a salvage that did not come to its end
 		return "", err
 	}
-	defer os.Remove(fresh)
+	defer store.Remove(fresh)
 	s := &salvage{wreck: wreck, tell: slowly(cfg.Progress)}
 	if s.store, err = store.Open(fresh); err != nil {
 		return "", h.refused(err)

@@ -71,23 +71,52 @@ func (p *peer) meet() {
 	}
 }
 
-// sendFrontier tells a peer the whole of what is durable here.
-func (r *round) sendFrontier(p *peer) {
+// compare is told what the peer's READY calls its frontier. If this device's READY called its own the same, both have said it
+// all; otherwise this device tells the whole.
+func (p *peer) compare(theirs link.Digest) {
+	offered := p.offered
+	p.offered = nil
+	switch {
+	case p.informed: // it has become known here since the link was made
+	case offered != nil && link.FrontierDigest(offered) == theirs:
+		p.hasBeenTold(offered)
+		p.onFrontier(link.Frontier{Entries: offered, Last: true})
+	default:
+		p.round.sendFrontier(p)
+	}
+}
+
+// frontier is the whole of what is durable here.
+func (r *round) frontier() []link.Entry {
 	entries := make([]link.Entry, 0, len(r.durable))
 	for _, at := range ordered(r.durable, compareDevices) {
 		entries = append(entries, entryOf(at))
-		p.told[at.Author] = max(p.told[at.Author], at.Seq)
 	}
 	for _, head := range r.chain.Heads() { // nobody cites a flagged device: where it forked, all its ends are heads
 		if r.chain.Line(head.Author).Fork != nil && head != r.durable[head.Author] && r.unlanded[head.ID] == nil {
 			entries = append(entries, entryOf(head))
 		}
 	}
+	return entries
+}
+
+// sendFrontier tells a peer the whole of what is durable here.
+func (r *round) sendFrontier(p *peer) {
+	entries := r.frontier()
+	p.hasBeenTold(entries)
 	for len(entries) > link.MaxEntries {
 		p.send(link.Frontier{Entries: entries[:link.MaxEntries]})
 		entries = entries[link.MaxEntries:]
 	}
 	p.send(link.Frontier{Entries: entries, Last: true})
+}
+
+// hasBeenTold notes that the peer knows of this device's whole frontier.
+func (p *peer) hasBeenTold(entries []link.Entry) {
+	p.informed = true
+	for _, e := range entries {
+		p.told[e.Device] = max(p.told[e.Device], e.Seq)
+	}
 }
 
 func entryOf(at chain.Place) link.Entry {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -45,12 +46,19 @@ func (s *scripts) registration() hook.Registration {
 	return r
 }
 
-func (s *scripts) Observe(ctx context.Context, to hook.Target, _ hook.Event) error {
+func (s *scripts) Observe(ctx context.Context, to hook.Target, event hook.Event) error {
+	if said, ok := event.(hook.MessageEvent); ok {
+		return s.host.Print(ctx, to.Extension, "", said.Message.Text)
+	}
 	if s.does[to.Extension] == "dies" {
 		time.Sleep(200 * time.Millisecond) // so that others are being loaded, too
 		os.Exit(9)
 	}
-	if s.does[to.Extension] != "good" {
+	if file, ok := strings.CutPrefix(s.does[to.Extension], "waits for "); ok {
+		for _, err := os.Stat(file); err != nil; _, err = os.Stat(file) {
+			time.Sleep(5 * time.Millisecond) // nobody else tells
+		}
+	} else if s.does[to.Extension] != "good" {
 		time.Sleep(300 * time.Millisecond)
 	}
 	s.mu.Lock()
@@ -58,6 +66,7 @@ func (s *scripts) Observe(ctx context.Context, to hook.Target, _ hook.Event) err
 	e := s.all[to.Extension]
 	e.Filters = []hook.Filter{{Handler: 2, Stage: hook.StageIncoming, Source: to.Extension + ".lua:7"}}
 	e.Commands = []hook.Command{{Handler: 3, Name: "ask", Source: to.Extension + ".lua:9"}}
+	e.Observes = append(e.Observes, hook.Observer{Handler: 4, Kind: hook.KindMessage})
 	s.all[to.Extension] = e
 	return s.host.Register(ctx, s.registration())
 }
@@ -183,6 +192,73 @@ func TestWaiting(t *testing.T) {
 	c, _ := w.host.Command("a.ask")
 	if lines, err := w.host.Run(t.Context(), c, hook.Call{}); err != nil || len(lines) != 1 {
 		t.Errorf("%q, %v", lines, err)
+	}
+	w.noFault()
+}
+
+func (p *process) underWay() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.calls)
+}
+
+// TestRestart: a command that is given while the process is started again waits for it, and what happens meanwhile is told
+// afterwards, in order, even if it ends once more before it has come up. Commands stay what can be typed.
+func TestRestart(t *testing.T) {
+	gate := filepath.Join(t.TempDir(), "gate")
+	open := func() { os.WriteFile(gate, nil, 0o600) }
+	open()
+	w := withScripts(t, map[string]any{"a": "waits for " + gate, "b": "waits for " + gate, "c": "waits for " + gate})
+	told := 0
+	tell := func() {
+		told++
+		w.host.Observe(hook.MessageEvent{Message: hook.Message{Text: fmt.Sprint(told), Live: true}})
+	}
+	proc := func() *process {
+		w.host.mu.Lock()
+		defer w.host.mu.Unlock()
+		return w.host.guests["scripts"].proc
+	}
+	c, _ := w.host.Command("a.ask")
+	first := proc()
+	tell()
+	w.until("the first is told", func() bool { return len(w.chat.all()) == 3 })
+	os.Remove(gate)
+	first.child.Kill(t.Context())
+	<-first.child.exited
+	tell()
+	w.until("all are being loaded", func() bool {
+		p := proc()
+		return p != nil && p != first && p.underWay() == 3
+	})
+	tell()
+	second := proc()
+	second.child.Kill(t.Context())
+	<-second.child.exited
+	tell()
+	open()
+	if again, ok := w.host.Command("ask"); !ok || again.Extension != "a" {
+		t.Errorf("what can be typed: %v, %v", again, ok)
+	}
+	if lines, err := w.host.Run(t.Context(), c, hook.Call{}); err != nil || len(lines) != 1 {
+		t.Errorf("a command meanwhile: %q, %v", lines, err)
+	}
+	tell()
+	for _, name := range scriptNames {
+		w.until(name+" is told everything", func() bool {
+			var got []string
+			for _, line := range w.chat.all() {
+				if from, text, _ := strings.Cut(line, ": "); from == name {
+					got = append(got, text)
+				}
+			}
+			for i, text := range got {
+				if text != fmt.Sprint(i+1) {
+					t.Fatalf("%s is told %q", name, got)
+				}
+			}
+			return len(got) == told
+		})
 	}
 	w.noFault()
 }

@@ -56,48 +56,57 @@ func (h *Host) causeOf(event hook.Event) cause {
 	return cause{}
 }
 
-// deliver hands an event to the observers of an extension, one after the other.
-func (h *Host) deliver(name string, t told) {
-	if t.missed > 0 {
-		h.tell(name, hook.Missed{Count: t.missed}, cause{})
+// deliver hands an event to the observers of an extension, one after the other. It reports false if its process was gone
+// before it could be told.
+func (h *Host) deliver(name string, t told) (taken bool) {
+	if t.missed > 0 && !h.tell(name, hook.Missed{Count: t.missed}, cause{}) {
+		return false
 	}
-	h.tell(name, t.event, t.cause)
+	return h.tell(name, t.event, t.cause)
 }
 
-func (h *Host) tell(name string, event hook.Event, why cause) {
-	e := h.view.Load().extensions[name]
-	if e == nil || e.over.Load() {
-		return
+func (h *Host) tell(name string, event hook.Event, why cause) (taken bool) {
+	v := h.view.Load()
+	e := v.extensions[name]
+	if e == nil || e.over.Load() || v.awaited[name] && event.Kind() != hook.KindStart {
+		return false
 	}
 	budget := hook.ObserveBudget
 	if event.Kind() == hook.KindStart {
 		budget = hook.StartBudget
 	}
-	for _, o := range e.observers(event.Kind()) {
+	for i, o := range e.observers(event.Kind()) {
 		ctx, cancel := context.WithTimeout(withCause(context.Background(), why), budget)
 		_, err := invoke(ctx, e, o.Handler, func(ctx context.Context, x hook.Extender) (struct{}, error) {
 			return struct{}{}, x.Observe(ctx, hook.Target{Extension: name, Handler: o.Handler}, event)
 		})
 		cancel()
+		if errors.Is(err, errAway) && i == 0 {
+			return false
+		}
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = overrun(budget)
 		}
 		if err != nil {
 			h.failed(name, o.Handler, err)
-		} else if event.Kind() == hook.KindStart {
-			h.ready(name)
+		}
+		if event.Kind() == hook.KindStart && !has(err, hook.CodeClosed) {
+			h.arrived(e, err == nil)
 		}
 	}
+	return true
 }
 
-// ready takes note that an extension has come up: what it has registered by now is all that there is.
-func (h *Host) ready(name string) {
+// arrived takes note that an extension has taken its start, and whether it has come up: then what it has registered by
+// now is all that there is.
+func (h *Host) arrived(e *extension, well bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if e := h.view.Load().extensions[name]; e != nil {
-		e.guest.keepRequired(e, true)
-		h.rebuild()
+	e.was = nil
+	if now := h.view.Load().extensions[e.Name]; now != nil && well {
+		e.guest.keepRequired(now, true)
 	}
+	h.rebuild()
 }
 
 // Commands returns all that can be typed now, in alphabetical order. The caller must not change them.
@@ -113,8 +122,46 @@ func (h *Host) Command(name string) (Command, bool) {
 }
 
 // Run runs a command, for [hook.CommandBudget] at most, and returns what it answers: foreign text. call needs no target. The
-// extension has been told of what happened before, unless it takes longer than [hook.FilterBudget] for that.
+// extension has been told of what happened before, unless it takes longer than [hook.FilterBudget] for that. If its process
+// is being started again, it has [hook.StartBudget] to come back.
 func (h *Host) Run(ctx context.Context, c Command, call hook.Call) ([]string, error) {
+	for {
+		now, err := h.back(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		lines, err := h.run(ctx, now, call)
+		if !errors.Is(err, errAway) {
+			return lines, err
+		}
+	}
+}
+
+// back returns a command as it is registered now, when its extension is there.
+func (h *Host) back(ctx context.Context, c Command) (Command, error) {
+	waiting, cancel := context.WithTimeout(ctx, hook.StartBudget)
+	defer cancel()
+	for {
+		v := h.view.Load()
+		e, awaited := v.extensions[c.Extension], v.awaited[c.Extension]
+		switch {
+		case awaited, e != nil && e.proc.child.hasExited():
+		case e == nil:
+			return c, hook.Errorf(hook.CodeClosed, "extension %q is not running", c.Extension)
+		case v.names[c.Full] == nil:
+			return c, hook.Errorf(hook.CodeNotFound, "extension %q has no command /%s any more", c.Extension, c.Name)
+		default:
+			return *v.names[c.Full], nil
+		}
+		select {
+		case <-v.replaced:
+		case <-waiting.Done():
+			return c, hook.Errorf(hook.CodeClosed, "extension %q is being started again, and not there yet", c.Extension)
+		}
+	}
+}
+
+func (h *Host) run(ctx context.Context, c Command, call hook.Call) ([]string, error) {
 	if e := h.view.Load().extensions[c.Extension]; e != nil {
 		abreast, cancel := context.WithTimeout(ctx, hook.FilterBudget)
 		idle(abreast, []*extension{e})
@@ -174,10 +221,10 @@ func invoke[T any](
 	if err != nil {
 		return none, err
 	}
-	c := e.proc.beginCall(e.Name, id)
-	if c == nil {
+	c, err := e.proc.beginCall(ctx, e.Name, id)
+	if err != nil {
 		leave()
-		return none, errEnded
+		return none, err
 	}
 	calling := context.WithValue(ctx, callKey{}, c)
 	if e.guest.builtin != nil {

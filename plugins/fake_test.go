@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -39,6 +40,14 @@ func (f *fake) Print(from, round, text string) {
 	defer f.mu.Unlock()
 	f.printed = append(f.printed, from+": "+text)
 }
+
+// all is what was printed.
+func (f *fake) all() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.printed)
+}
+
 func (f *fake) Notify(from, text string)                     { f.Print(from, "", "! "+text) }
 func (f *fake) Fault(x Fault)                                { f.faults <- x }
 func (f *fake) Me(context.Context) (hook.Self, error)        { return hook.Self{Handle: "ada"}, nil }

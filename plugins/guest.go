@@ -45,7 +45,8 @@ type guest struct {
 	since      time.Time // it runs
 	starts     int
 	extensions []*extension
-	initial    bool // it was begun by Host.Start
+	absent     map[string]*extension // of a process that is being started again
+	initial    bool                  // it was begun by Host.Start
 	marks      map[string]*mark
 	required   map[string][]hook.Filter // of its extensions, also of those that are away
 	crashes    strikes
@@ -58,7 +59,7 @@ type guest struct {
 func (h *Host) newGuest(name string, b *Builtin) *guest {
 	g := &guest{
 		host: h, name: name, dir: filepath.Join(h.folder, name), builtin: b, log: h.logOf(name), state: StateNew,
-		trial: make(chan struct{}, 1), marks: map[string]*mark{}, required: map[string][]hook.Filter{},
+		trial: make(chan struct{}, 1), absent: map[string]*extension{}, marks: map[string]*mark{}, required: map[string][]hook.Filter{},
 		tried: make(chan struct{}), done: make(chan struct{}),
 	}
 	close(g.tried)
@@ -134,6 +135,7 @@ func (e errFinal) Error() string { return e.text }
 
 func (g *guest) supervise(ctx context.Context, done, tried chan struct{}) {
 	defer close(done)
+	defer g.forsake()
 	hasTried := sync.OnceFunc(func() { close(tried) })
 	defer hasTried()
 	delay := backOffFirst
@@ -255,6 +257,7 @@ func (g *guest) introduce(ctx context.Context, p *process, hello hook.Hello) err
 		return err
 	}
 	close(p.started)
+	g.forsake()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	g.state, g.why, g.since = StateRunning, "", time.Now()
@@ -279,7 +282,11 @@ func (g *guest) leave(p *process, called map[string]hook.HandlerID) error {
 	defer h.mu.Unlock()
 	blamed := p.blamed || g.builtin != nil && h.blame(p, called)
 	for _, e := range g.extensions {
-		e.end()
+		if g.supervised() && !g.isOff(e.Name) {
+			g.keep(e)
+		} else {
+			e.end()
+		}
 	}
 	g.extensions, g.proc = nil, nil
 	h.rebuild()
@@ -287,6 +294,43 @@ func (g *guest) leave(p *process, called map[string]hook.HandlerID) error {
 		return nil
 	}
 	return errors.New(p.child.ending())
+}
+
+// keep has the events of an extension wait until its process is there again. Host.mu is held.
+func (g *guest) keep(e *extension) {
+	e.pause()
+	if e.was != nil {
+		e = e.was // it has not come up since
+	}
+	g.absent[e.Name] = e
+}
+
+// resume gives an extension the events that have waited for it. One that is to be told of its start first is awaited until it
+// has been. Host.mu is held.
+func (g *guest) resume(e *extension) {
+	was := g.absent[e.Name]
+	if was == nil {
+		return
+	}
+	delete(g.absent, e.Name)
+	e.queue = was.queue
+	if len(e.observers(hook.KindStart)) > 0 {
+		e.was = was
+	}
+}
+
+// forsake gives up what has not come back.
+func (g *guest) forsake() {
+	g.host.mu.Lock()
+	defer g.host.mu.Unlock()
+	if len(g.absent) == 0 {
+		return
+	}
+	for _, e := range g.absent {
+		e.end()
+	}
+	clear(g.absent)
+	g.host.rebuild()
 }
 
 // blame looks whose call has ended a process. If it can have been one only, or one of them was suspected already, that is

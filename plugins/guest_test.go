@@ -18,6 +18,7 @@ import (
 
 	"github.com/hashicorp/go-plugin"
 
+	"opentalk/engine/leaktest"
 	"opentalk/plugins/hook"
 	"opentalk/plugins/wire"
 )
@@ -32,7 +33,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	if os.Getenv(wire.Handshake.MagicCookieKey) == "" {
-		os.Exit(m.Run())
+		leaktest.Main(m)
 	}
 	kind, ok := kinds[os.Args[1]]
 	if !ok {

@@ -135,7 +135,7 @@ func New(cfg Config) *Host {
 		budgets: budgets{hook.FilterBudget, hook.ScriptBudget, hook.RowBudget},
 		guests:  map[string]*guest{}, logs: map[string]*logFile{}, bare: map[string]string{},
 	}
-	h.view.Store(&view{})
+	h.view.Store(&view{replaced: make(chan struct{})})
 	return h
 }
 

@@ -33,9 +33,11 @@ type process struct {
 
 	blamed bool // it was ended for what one extension did; guarded by Host.mu
 
-	mu     sync.Mutex
-	calls  map[*call]struct{} // under way, or cut off by the end of the process
-	broken bool               // one was cut off: no other is begun, for it would look like one that did it
+	mu    sync.Mutex
+	calls map[*call]struct{} // under way, or cut off by the end of the process
+	// broken is set when one was cut off, until the process has ended or shows that it has not, when it is closed: meanwhile no
+	// other is begun, for it would look like one that did it.
+	broken chan struct{}
 }
 
 // program is how a process is started.
@@ -191,19 +193,37 @@ func callOf(ctx context.Context) *call {
 	return c
 }
 
-// beginCall returns nil if the process is ending.
-func (p *process) beginCall(ext string, id hook.HandlerID) *call {
-	c := &call{proc: p, ext: ext, handler: id, began: time.Now()}
+// errAway is why a call was not made: the process has ended.
+var errAway = hook.Errorf(hook.CodeClosed, "the plugin has ended, and was not asked")
+
+// beginCall waits, until ctx ends, while it is not known whether the process has ended. Then the error is errAway.
+func (p *process) beginCall(ctx context.Context, ext string, id hook.HandlerID) (*call, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.broken {
-		return nil
+	for p.broken != nil {
+		broken := p.broken
+		p.mu.Unlock()
+		var err error
+		select {
+		case <-broken:
+		case <-p.child.exited:
+			err = errAway
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		if p.mu.Lock(); err != nil {
+			return nil, err
+		}
 	}
+	if p.child.hasExited() {
+		return nil, errAway
+	}
+	c := &call{proc: p, ext: ext, handler: id, began: time.Now()}
 	p.calls[c] = struct{}{}
 	if p.guest.builtin != nil && !p.guest.manages(ext) {
 		c.watcher = time.AfterFunc(scriptOverrun, c.watch)
 	}
-	return c
+	return c, nil
 }
 
 // endCall returns err, or that the process has ended if that is why. Such a call may have ended it, and is kept for blame.
@@ -217,8 +237,10 @@ func (p *process) endCall(c *call, err error) error {
 	case err != nil && p.child.hasExited():
 		return errEnded
 	case has(err, hook.CodeClosed):
-		p.broken = true
-		go p.mend(c)
+		if p.broken == nil {
+			p.broken = make(chan struct{})
+		}
+		go p.mend(c, p.broken)
 	default:
 		delete(p.calls, c)
 	}
@@ -226,13 +248,16 @@ func (p *process) endCall(c *call, err error) error {
 }
 
 // mend forgives a process that goes on although a call of it was answered as if it had ended.
-func (p *process) mend(c *call) {
+func (p *process) mend(c *call, broken chan struct{}) {
 	select {
 	case <-p.child.exited:
 	case <-time.After(hook.StopBudget):
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.broken = false
+		if p.broken == broken {
+			p.broken = nil
+			close(broken)
+		}
 		delete(p.calls, c)
 	}
 }

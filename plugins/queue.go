@@ -6,12 +6,14 @@ import (
 	"opentalk/plugins/hook"
 )
 
-// queue holds the events of one extension until it has taken those before. Put never waits. One goroutine delivers, as long
-// as there is something to deliver.
+// queue holds the events of one extension until it has taken those before, and while its process is started again. Put never
+// waits. One goroutine delivers, as long as there is something to deliver.
 type queue struct {
-	deliver func(told)
+	deliver func(told) (taken bool) // not if nobody is there to take it
 
 	mu     sync.Mutex
+	paused bool // nobody is there
+	turn   int  // counts how often that has changed
 	events []told
 	missed int // since the last event that was put
 	busy   bool
@@ -26,7 +28,7 @@ type told struct {
 	missed int
 }
 
-func newQueue(deliver func(told)) *queue {
+func newQueue(deliver func(told) bool) *queue {
 	q := &queue{deliver: deliver}
 	q.idle.L = &q.mu
 	return q
@@ -45,7 +47,12 @@ func (q *queue) put(event hook.Event, why cause) {
 	}
 	q.events = append(q.events, told{event, why, q.missed})
 	q.missed = 0
-	if !q.busy {
+	q.begin()
+}
+
+// begin has what waits delivered, if it can be. q.mu is held.
+func (q *queue) begin() {
+	if !q.busy && !q.paused && len(q.events) > 0 {
 		q.busy = true
 		go q.work()
 	}
@@ -54,15 +61,49 @@ func (q *queue) put(event hook.Event, why cause) {
 func (q *queue) work() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.events) > 0 {
-		next := q.events[0]
+	for len(q.events) > 0 && !q.paused {
+		next, turn := q.events[0], q.turn
 		q.events = q.events[1:]
 		q.mu.Unlock()
-		q.deliver(next)
+		taken := q.deliver(next)
 		q.mu.Lock()
+		if !taken && !q.closed {
+			q.events = append([]told{next}, q.events...)
+			q.paused = q.paused || q.turn == turn
+		}
 	}
 	q.busy = false
 	q.idle.Broadcast()
+}
+
+// pause keeps what waits and what is put until resume.
+func (q *queue) pause() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.paused = true
+	q.turn++
+}
+
+// resume delivers first, and then what waits, but for what was only meant for a process that is gone: its start and its timers.
+func (q *queue) resume(first ...hook.Event) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return
+	}
+	q.paused = false
+	q.turn++
+	events := make([]told, 0, len(first)+len(q.events))
+	for _, event := range first {
+		events = append(events, told{event: event})
+	}
+	for _, t := range q.events {
+		if kind := t.event.Kind(); kind != hook.KindStart && kind != hook.KindTimer {
+			events = append(events, t)
+		}
+	}
+	q.events = events
+	q.begin()
 }
 
 // close throws away what waits. Nothing is delivered after what is being delivered now.

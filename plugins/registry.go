@@ -33,6 +33,8 @@ type lasting struct {
 
 	sends, prints, notes, changes *rate.Limiter
 
+	// was is what it was before its process ended, until it has been told of its new start. Host.mu guards it.
+	was     *extension
 	initial bool        // it came with the start of the chat
 	suspect atomic.Bool // see mark
 	over    atomic.Bool // it was turned off, left out, or its process has ended
@@ -44,7 +46,7 @@ type lasting struct {
 func (h *Host) newLasting(p *process, name string) *lasting {
 	return &lasting{
 		host: h, guest: p.guest, proc: p, log: h.logOf(name), slots: map[hook.HandlerID]chan struct{}{},
-		queue: newQueue(func(t told) { h.deliver(name, t) }),
+		queue: newQueue(func(t told) bool { return h.deliver(name, t) }),
 		sends: rate.NewLimiter(sendRate, sendBurst), prints: rate.NewLimiter(printRate, printBurst),
 		notes: rate.NewLimiter(notifyRate, notifyBurst), changes: rate.NewLimiter(manageRate, manageBurst),
 	}
@@ -59,9 +61,16 @@ func (l *lasting) slot(id hook.HandlerID) chan struct{} {
 	return l.slots[id]
 }
 
+// end takes it out for good, pause until its process is there again.
 func (l *lasting) end() {
 	l.over.Store(true)
 	l.queue.close()
+	l.timers.stop()
+}
+
+func (l *lasting) pause() {
+	l.over.Store(true)
+	l.queue.pause()
 	l.timers.stop()
 }
 
@@ -76,8 +85,11 @@ type mark struct {
 	suspect bool
 }
 
-// view is what is registered and on. It is never changed.
+// view is what is registered and on. It is never changed. An extension whose process is being started again is awaited: its
+// events are kept and its commands wait, and its filters are not asked.
 type view struct {
+	replaced   chan struct{} // closed when there is another
+	awaited    map[string]bool
 	extensions map[string]*extension // those that are off, too
 	rows       map[hook.Stage][]step
 	watchers   map[hook.Kind][]*extension
@@ -122,6 +134,7 @@ func (h *Host) register(p *process, all hook.Registration, running bool) error {
 			added.lasting = h.newLasting(p, e.Name)
 			added.initial = g.initial && !running
 			added.watch(g.mark(e.Name))
+			g.resume(added)
 			fresh = append(fresh, added)
 		}
 		g.extensions = append(g.extensions, added)
@@ -153,10 +166,14 @@ func (l *lasting) watch(m *mark) {
 	time.AfterFunc(hook.StrikeWindow, func() { l.suspect.Store(false) })
 }
 
-// greet gives a new extension its first event. h.mu is held.
+// greet gives a new extension its first event, and those that it has not got from before. h.mu is held.
 func (h *Host) greet(e *extension) {
-	if !e.guest.isOff(e.Name) && len(e.observers(hook.KindStart)) > 0 {
-		e.queue.put(hook.Started{}, cause{})
+	switch {
+	case e.guest.isOff(e.Name):
+	case len(e.observers(hook.KindStart)) > 0:
+		e.queue.resume(hook.Started{})
+	default:
+		e.queue.resume()
 	}
 }
 
@@ -199,7 +216,7 @@ func (h *Host) acceptable(g *guest, all hook.Registration) error {
 func (h *Host) rebuild() {
 	v := &view{
 		extensions: map[string]*extension{}, rows: map[hook.Stage][]step{}, watchers: map[hook.Kind][]*extension{},
-		names: map[string]*Command{},
+		names: map[string]*Command{}, awaited: map[string]bool{}, replaced: make(chan struct{}),
 	}
 	for _, name := range slices.Sorted(maps.Keys(h.guests)) {
 		g := h.guests[name]
@@ -208,6 +225,12 @@ func (h *Host) rebuild() {
 			if !g.isOff(e.Name) {
 				h.addTo(v, e)
 			}
+			if e.was != nil {
+				v.await(e.was)
+			}
+		}
+		for _, e := range g.absent {
+			v.await(e)
 		}
 		v.rows[hook.StageOutgoing] = append(v.rows[hook.StageOutgoing], g.vacant()...)
 	}
@@ -215,7 +238,24 @@ func (h *Host) rebuild() {
 		slices.SortFunc(row, order)
 	}
 	h.nameCommands(v)
-	h.view.Store(v)
+	close(h.view.Swap(v).replaced)
+}
+
+// await adds what an extension was before its process ended.
+func (v *view) await(was *extension) {
+	v.awaited[was.Name] = true
+	same := func(e *extension) bool { return e.Name == was.Name }
+	for _, o := range was.Observes {
+		if !slices.ContainsFunc(v.watchers[o.Kind], same) {
+			v.watchers[o.Kind] = append(v.watchers[o.Kind], was)
+		}
+	}
+	for _, c := range was.Commands {
+		full := was.Name + "." + c.Name
+		if !slices.ContainsFunc(v.commands, func(c Command) bool { return c.Full == full }) {
+			v.commands = append(v.commands, Command{Command: c, Extension: was.Name, Full: full})
+		}
+	}
 }
 
 func (h *Host) addTo(v *view, e *extension) {

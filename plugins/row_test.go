@@ -151,13 +151,14 @@ func TestQueue(t *testing.T) {
 		var problem string
 		synctest.Test(t, func(*testing.T) {
 			var got, lost, next int
-			q := newQueue(func(x told) {
+			q := newQueue(func(x told) (taken bool) {
 				time.Sleep(time.Millisecond)
 				lost += x.missed
 				if n := x.event.(hook.Missed).Count; n != got+lost {
 					problem = fmt.Sprintf("event %d after %d and %d lost", n, got, lost)
 				}
 				got++
+				return true
 			})
 			for _, n := range bursts {
 				began := time.Now()

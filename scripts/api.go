@@ -23,7 +23,7 @@ func (p *program) openAPI() {
 		}
 	}
 	p.l.SetGlobal("ot", ot)
-	p.l.SetGlobal("print", ot.RawGetString("print"))
+	p.l.SetGlobal("print", p.l.NewFunction(p.printAll))
 }
 
 // api lists what "ot" offers: functions, and tables of functions.
@@ -66,14 +66,22 @@ func (p *program) register(l *lua.LState) int {
 	return 0
 }
 
-// add gives a handler its number, which is how the script names it.
-func (p *program) add(l *lua.LState, h *handler) int {
+// has reports whether a handler or a timer has this number.
+func (p *program) has(id hook.HandlerID) bool {
+	for _, h := range p.timers {
+		if h.id == id {
+			return true
+		}
+	}
+	return p.handlers[id] != nil
+}
+
+// add gives a handler of a kind its number, which is how the script names it.
+func (p *program) add(l *lua.LState, h *handler, kind string) {
 	if len(p.handlers)+len(p.timers) >= hook.MaxHandlers-2 {
 		l.RaiseError("more than %d handlers", hook.MaxHandlers-2)
 	}
-	h.id = p.script.next
-	p.script.next++
-	return int(h.id)
+	h.id = p.script.number(p, kind)
 }
 
 // on has a function told of events.
@@ -90,7 +98,7 @@ func (p *program) on(l *lua.LState) int {
 		return 0
 	}
 	h := &handler{fn: fn}
-	p.add(l, h)
+	p.add(l, h, "on "+string(kind))
 	h.observer = hook.Observer{Handler: h.id, Kind: kind, Source: source(fn)}
 	p.handlers[h.id], p.changed = h, true
 	l.Push(lua.LNumber(h.id))
@@ -105,7 +113,7 @@ func (p *program) addFilter(l *lua.LState) int {
 	}
 	p.only(l, opts, "priority", "required")
 	h := &handler{fn: fn}
-	p.add(l, h)
+	p.add(l, h, "filter "+string(stage))
 	h.filter = hook.Filter{
 		Handler: h.id, Stage: stage, Priority: optInt(l, opts, "priority"), Required: lua.LVAsBool(opts.RawGetString("required")),
 		Source: source(fn),
@@ -128,7 +136,7 @@ func (p *program) addCommand(l *lua.LState) int {
 	}
 	h := &handler{fn: fn}
 	h.words, _ = t.RawGetString("complete").(*lua.LFunction)
-	p.add(l, h)
+	p.add(l, h, "command "+optString(l, t, "name"))
 	h.command = hook.Command{
 		Handler: h.id, Name: optString(l, t, "name"), Usage: optString(l, t, "usage"), Help: optString(l, t, "help"),
 		Example: optString(l, t, "example"), Min: optInt(l, t, "min"), Max: optInt(l, t, "max"), Complete: h.words != nil,

@@ -2,7 +2,9 @@ package scripts
 
 import (
 	"context"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
@@ -15,7 +17,26 @@ func (p *program) send(l *lua.LState) int {
 	p.running(l, "ot.send", hook.CanSend)
 	round, text, opts := l.CheckString(1), l.CheckString(2), l.OptTable(3, l.NewTable())
 	p.only(l, opts, "form")
-	return p.say(l, hook.Outgoing{Round: round, Text: text, Form: hook.Form(optString(l, opts, "form"))})
+	m := hook.Outgoing{Round: round, Text: text, Form: hook.Form(optString(l, opts, "form"))}
+	if err := p.sayable(m); err != nil {
+		return failed(l, err)
+	}
+	return p.say(l, m)
+}
+
+// sayable finds at once what is wrong with a message that a script has put together, while its line is known.
+func (p *program) sayable(m hook.Outgoing) error {
+	if err := m.Check(); err != nil {
+		return err
+	}
+	all, err := ask(p, func(ctx context.Context) ([]hook.Round, error) { return p.script.host.chat.Rounds(ctx, p.script.name) })
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(all, func(r hook.Round) bool { return r.Name == m.Round || r.Tag == m.Round }) {
+		return hook.Errorf(hook.CodeNotFound, "no round %q", m.Round)
+	}
+	return nil
 }
 
 func (p *program) say(l *lua.LState, m hook.Outgoing) int {
@@ -47,8 +68,19 @@ func (p *program) reply(l *lua.LState) int {
 
 // print shows text to the person.
 func (p *program) print(l *lua.LState) int {
-	text, round := "", l.OptString(2, "")
-	text = l.ToStringMeta(l.CheckAny(1)).String()
+	return p.show(l, l.ToStringMeta(l.CheckAny(1)).String(), l.OptString(2, ""))
+}
+
+// printAll is Lua's own print: it takes any number of values.
+func (p *program) printAll(l *lua.LState) int {
+	texts := make([]string, l.GetTop())
+	for i := range texts {
+		texts[i] = l.ToStringMeta(l.Get(i + 1)).String()
+	}
+	return p.show(l, strings.Join(texts, "\t"), "")
+}
+
+func (p *program) show(l *lua.LState, text, round string) int {
 	return p.later(l, func(ctx context.Context, chat hook.Host, from string) error {
 		return chat.Print(ctx, from, round, text)
 	})
@@ -84,7 +116,7 @@ func (p *program) addTimer(l *lua.LState) int {
 	if len(p.timers) >= hook.MaxTimers-1 {
 		l.RaiseError("more than %d timers", hook.MaxTimers-1)
 	}
-	p.add(l, h)
+	p.add(l, h, "timer")
 	p.script.timers++
 	h.timer = strconv.Itoa(p.script.timers)
 	p.timers[h.timer] = h

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -205,8 +206,22 @@ func luaValue(l *lua.LState, v any) lua.LValue {
 	return lua.LNil
 }
 
-// time is the time in seconds since 1970.
+// time is the time in seconds since 1970: now, or that of a day and an hour by the clock on the wall.
 func (p *program) time(l *lua.LState) int {
+	if at, ok := l.Get(1).(*lua.LTable); ok {
+		p.only(l, at, "year", "month", "day", "hour", "min", "sec")
+		part := func(key string, missing int) int {
+			if at.RawGetString(key) == lua.LNil {
+				return missing
+			}
+			return optInt(l, at, key)
+		}
+		now := p.script.host.clock().Local()
+		moment := time.Date(part("year", now.Year()), time.Month(part("month", int(now.Month()))), part("day", now.Day()),
+			part("hour", 0), part("min", 0), part("sec", 0), 0, time.Local)
+		l.Push(lua.LNumber(moment.Unix()))
+		return 1
+	}
 	l.Push(lua.LNumber(float64(p.script.host.clock().UnixMilli()) / 1000))
 	return 1
 }
@@ -233,6 +248,8 @@ func (p *program) date(l *lua.LState) int {
 		switch layout, ok := verbs[format[i]]; {
 		case ok:
 			b.WriteString(at.Format(layout))
+		case format[i] == 'w':
+			b.WriteString(strconv.Itoa(int(at.Weekday())))
 		case format[i] == '%':
 			b.WriteByte('%')
 		default:
@@ -254,6 +271,7 @@ func (p *program) config(l *lua.LState) int {
 	}
 	merged := l.NewTable()
 	defaults.ForEach(func(k, v lua.LValue) {
+		p.settings = append(p.settings, k.String())
 		if own, ok := set[k.String()]; ok {
 			mine := luaValue(l, own)
 			if mine.Type() != v.Type() {

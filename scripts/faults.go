@@ -58,7 +58,10 @@ func (f *faults) clear() {
 
 // fault notes what has gone wrong, and has the log told of it, and the person if it is new. It returns what the chat is to be
 // answered. An [hook.Error] is no fault: a script that refuses says so with one.
-func (s *script) fault(err error) error {
+func (s *script) fault(err error) error { return s.note(err, true) }
+
+// note is fault, and tells the person only if nobody else does.
+func (s *script) note(err error, tell bool) error {
 	var told *hook.Error
 	if err == nil || errors.As(err, &told) {
 		return err
@@ -67,12 +70,12 @@ func (s *script) fault(err error) error {
 	isNew := s.faults.note(s.host.clock(), text, trace)
 	s.errand(context.Background(), func(ctx context.Context, chat hook.Host, from string) error {
 		chat.Log(ctx, from, hook.LevelError, strings.Join(append([]string{text}, trace...), "\n"))
-		if isNew {
+		if isNew && tell {
 			chat.Print(ctx, from, "", fmt.Sprintf("%s (/script errors %s shows more)", text, s.name))
 		}
 		return nil
 	})
-	return errors.New(text)
+	return &hook.Error{Code: hook.CodeFailed, Text: text, Hint: "/script errors " + s.name + " shows more"}
 }
 
 // describe splits an error into one line and the traceback.

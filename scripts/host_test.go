@@ -12,9 +12,9 @@ import (
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
-	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
+	"opentalk/engine/leaktest"
 	"opentalk/plugins/hook"
 )
 
@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 		explode(text)
 		return
 	}
-	goleak.VerifyTestMain(m)
+	leaktest.Main(m)
 }
 
 // start loads a script that has no mistake in it.
@@ -186,6 +186,26 @@ ot.on_unload(function() print("bye") end)
 	}
 	if all := strings.Join(texts, "|"); strings.Count(all, "bye") != 1 || strings.Contains(all, "old timer") {
 		t.Errorf("printed %q", all)
+	}
+}
+
+// TestCallOverAReload: a call for a handler of before a reload reaches the one that has its place, whatever came before it in
+// the file.
+func TestCallOverAReload(t *testing.T) {
+	tr := start(t, `ot.command { name = "roll", run = function() return "old" end }`)
+	roll := tr.host.find("it").extension().Commands[0].Handler
+	text := `ot.on("message", function() end)
+ot.command { name = "help2", run = function() end }
+ot.command { name = "roll", run = function() return "new" end }`
+	if err := os.WriteFile(filepath.Join(tr.host.shelf.folder, "it.lua"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := typeSettled(tr, "/script reload it"); err != nil {
+		t.Fatal(err)
+	}
+	lines, err := tr.host.Run(t.Context(), hook.Call{Target: hook.Target{Extension: "it", Handler: roll}})
+	if err != nil || lines[0] != "new" {
+		t.Errorf("%q, %v", lines, err)
 	}
 }
 

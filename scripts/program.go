@@ -28,6 +28,7 @@ type program struct {
 	timers   map[string]*handler
 	leaving  []*lua.LFunction // for the end
 	starts   []*lua.LFunction // for the beginning
+	settings []string         // that the text has asked for
 	changed  bool             // handlers came or went since the chat was told
 	patterns patterns
 }
@@ -173,9 +174,11 @@ func (p *program) ask(fn *lua.LFunction, now moment, results int, args ...lua.LV
 
 // run runs a command. The function returns nothing, a text, or a table of lines; or nil and what is wrong with the call.
 func (p *program) run(h *handler, call hook.Call) ([]string, error) {
-	values, err := p.ask(h.fn, moment{command: true}, 2, p.callTable(call))
+	p.now = moment{command: true}
+	values, err := p.call(hook.ScriptBudget, h.fn, 2, p.callTable(call))
+	p.tellChange()
 	if err != nil {
-		return nil, err
+		return nil, p.script.note(err, false) // whoever gave it is told
 	}
 	lines := p.now.lines
 	switch v := values[0].(type) {

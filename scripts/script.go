@@ -2,6 +2,7 @@ package scripts
 
 import (
 	"context"
+	"strconv"
 	"sync"
 	"time"
 
@@ -32,9 +33,9 @@ type script struct {
 	store   store
 
 	// Of the script's goroutine.
-	prog   *program // nil until the file has been loaded
-	next   hook.HandlerID
-	timers int // set so far: each has a name of its own
+	prog   *program                  // nil until the file has been loaded
+	ids    map[string]hook.HandlerID // by what they are of: see number
+	timers int                       // set so far: each has a name of its own
 
 	mu     sync.Mutex
 	ext    hook.Extension // what the chat is told
@@ -44,7 +45,7 @@ type script struct {
 
 func newScript(h *Host, name string) *script {
 	s := &script{
-		host: h, name: name, jobs: make(chan func(), maxWaiting), ended: make(chan struct{}), next: handlerFirst,
+		host: h, name: name, jobs: make(chan func(), maxWaiting), ended: make(chan struct{}), ids: map[string]hook.HandlerID{},
 		loaded: make(chan error, 1), errands: make(errands, maxErrands),
 	}
 	s.ext = s.stub()
@@ -108,6 +109,22 @@ func (s *script) extension() hook.Extension {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.ext
+}
+
+// number gives a handler the number of the first one of its kind that is free, in this program or one before: a call that was
+// made before a reload and comes after it finds the handler that has taken the place of the one it was for.
+func (s *script) number(p *program, kind string) hook.HandlerID {
+	for n := 0; ; n++ {
+		key := kind + " " + strconv.Itoa(n)
+		id, known := s.ids[key]
+		if !known {
+			id = handlerFirst + hook.HandlerID(len(s.ids))
+			s.ids[key] = id
+		}
+		if !p.has(id) {
+			return id
+		}
+	}
 }
 
 // handler finds a handler of the program that runs now.

@@ -1,11 +1,14 @@
 package scripts
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,15 +102,34 @@ func Check(file string, out io.Writer) error {
 		fmt.Fprintf(out, "  /%s  %s (%s)\n", strings.TrimSpace(c.Name+" "+c.Usage), c.Help, c.Source)
 	}
 	for _, f := range ext.Filters {
-		fmt.Fprintf(out, "  filters %s (%s)\n", f.Stage, f.Source)
+		required := ""
+		if f.Required {
+			required = ", required"
+		}
+		fmt.Fprintf(out, "  filters %s%s (%s)\n", f.Stage, required, f.Source)
 	}
 	for _, o := range ext.Observes[len(t.script.stub().Observes):] {
 		fmt.Fprintf(out, "  is told of %s (%s)\n", o.Kind, o.Source)
 	}
+	t.script.prog.describe(out)
 	if faults := t.script.faults.list(); len(faults) > 0 {
 		return errors.New(faults[0].text)
 	}
 	return nil
+}
+
+// describe writes down what the chat is not told of: timers and settings.
+func (p *program) describe(out io.Writer) {
+	for _, h := range slices.SortedFunc(maps.Values(p.timers), func(a, b *handler) int { return cmp.Compare(a.id, b.id) }) {
+		every := "after"
+		if h.every {
+			every = "every"
+		}
+		fmt.Fprintf(out, "  timer %s %v (%s)\n", every, h.after, source(h.fn))
+	}
+	if len(p.settings) > 0 {
+		fmt.Fprintf(out, "  settings %s\n", strings.Join(slices.Sorted(slices.Values(p.settings)), ", "))
+	}
 }
 
 // testPrefix begins the names of functions that are tests.
@@ -153,6 +175,9 @@ func tests(file string) (names []string, err error) {
 	return sortedBy(lines), nil
 }
 
+// maxGiven is how many values a test can take of what a function of ot.test returns.
+const maxGiven = 8
+
 // runTest runs one test. It is a coroutine: at each function of ot.test it waits while that happens, for which the script must
 // be free to answer.
 func runTest(file, name string) error {
@@ -170,8 +195,7 @@ func runTest(file, name string) error {
 		state, values, err := t.resume(p, thread, fn, given)
 		switch {
 		case err != nil:
-			text, trace := describe(t.script, err)
-			return errors.New(strings.Join(append([]string{text}, trace...), "\n\t"))
+			return t.failure(err)
 		case state == lua.ResumeOK:
 			if faults := t.script.faults.list(); len(faults) > 0 {
 				return errors.New(faults[0].text)
@@ -186,11 +210,28 @@ func runTest(file, name string) error {
 	}
 }
 
+// failure is all that there is to say of a test that failed: the whole error, where it was, and what was printed before.
+func (t *trial) failure(err error) error {
+	text, lines := describe(t.script, err)
+	var api *lua.ApiError
+	if errors.As(err, &api) {
+		text = strings.TrimSpace(api.Object.String())
+	}
+	t.settle(nil)
+	for _, p := range t.chat.Printed() {
+		lines = append(lines, "printed: "+p.Text)
+	}
+	return errors.New(strings.Join(append([]string{text}, lines...), "\n\t"))
+}
+
 // resume runs a test on, on the script's goroutine.
 func (t *trial) resume(p *program, thread *lua.LState, fn *lua.LFunction, given []lua.LValue) (state lua.ResumeState, values []lua.LValue, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	p.now = moment{}
+	for len(given) < maxGiven { // gopher-lua fails where a test takes more than it is given
+		given = append(given, lua.LNil)
+	}
 	err = t.script.do(ctx, func() (err error) {
 		thread.SetContext(p.budget.start(loadBudget))
 		state, err, values = p.l.Resume(thread, fn, given...)

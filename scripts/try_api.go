@@ -1,6 +1,7 @@
 package scripts
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -14,7 +15,8 @@ import (
 // api lists what "ot.test" offers. What has something happen waits until everything has that follows from it.
 func (t *trial) api() map[string]lua.LGFunction {
 	return map[string]lua.LGFunction{
-		"receive": t.receive, "event": t.event, "say": t.say, "command": t.command, "advance": t.advance,
+		"receive": t.receive, "event": t.event, "say": t.say, "command": t.command, "complete": t.complete,
+		"advance":  t.advance,
 		"sent":     t.read(func() []*lua.LTable { return t.messages(t.chat.Sent(), &t.seen.sent) }),
 		"printed":  t.readLines(t.lines((*sdktest.Chat).Printed, &t.seen.printed)),
 		"notified": t.readLines(t.lines((*sdktest.Chat).Notified, &t.seen.notified)),
@@ -38,6 +40,7 @@ func outcome(err error, values ...lua.LValue) []lua.LValue {
 }
 
 func (t *trial) receive(l *lua.LState) int {
+	t.script.prog.only(l, l.CheckTable(1), "from", "text", "form", "auto", "mention", "late", "live", "written")
 	m := t.message(l, l.CheckTable(1))
 	return later(l, func() []lua.LValue {
 		result, err := t.chat.Hear(m)
@@ -88,9 +91,24 @@ func (t *trial) command(l *lua.LState) int {
 	})
 }
 
+func (t *trial) complete(l *lua.LState) int {
+	line := l.CheckString(1)
+	return later(l, func() []lua.LValue {
+		all, err := t.chat.Complete(line)
+		words := l.NewTable()
+		for _, w := range all {
+			words.Append(lua.LString(w))
+		}
+		return outcome(t.settle(err), words)
+	})
+}
+
 func (t *trial) advance(l *lua.LState) int {
 	d := time.Duration(float64(l.CheckNumber(1)) * float64(time.Second))
-	return later(l, func() []lua.LValue { return outcome(t.settle(t.chat.Advance(d)), lua.LTrue) })
+	return later(l, func() []lua.LValue {
+		err := t.settle(nil) // timers that the test itself has set
+		return outcome(t.settle(errors.Join(err, t.chat.Advance(d))), lua.LTrue)
+	})
 }
 
 // event has something else happen.

@@ -229,7 +229,7 @@ func (x *extensions) entry(found plugins.Command) command {
 		run: func(c *call) error {
 			lines, err := x.host.Run(c, found, hook.Call{Round: c.round.Name, Line: c.rest, Args: c.args, Person: c.person})
 			if err != nil {
-				return extensionError(err)
+				return refusal(err, found)
 			}
 			for _, l := range lines {
 				c.say(term.CleanLine(l))
@@ -277,6 +277,15 @@ func (x *extensions) plugins() (all []string) {
 		all = append(all, i.Name)
 	}
 	return all
+}
+
+// refusal is why a command of an extension did not do what it was to do: because the call was not right, or because something
+// is wrong with the extension.
+func refusal(err error, c plugins.Command) error {
+	if f, ok := extensionError(err).(*fault); ok && f.hint == "" && !errors.Is(err, &hook.Error{Code: hook.CodeFailed}) {
+		return f.but("/help %s shows how it is used", c.Name)
+	}
+	return extensionError(err)
 }
 
 // extensionError is an error of the host, or of an extension, for the person.

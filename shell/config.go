@@ -100,6 +100,9 @@ func findKey(key string) (option, error) {
 		names = append(names, o.key)
 	}
 	fault := faultf(errUnknownKey, "unknown key %q", redact(key))
+	if table, _, ok := strings.Cut(key, "."); ok && slices.Contains(tableNames, table) {
+		return option{}, fault.but("what is under [%s.NAME] is written in config.toml, which is read when opentalk starts", table)
+	}
 	if near := nearest(key, names); near != "" {
 		return option{}, fault.but("did you mean %s?", near)
 	}

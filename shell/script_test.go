@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"opentalk/engine"
+	"opentalk/engine/leaktest"
 	"opentalk/shell/line"
 	"opentalk/shell/line/linetest"
 )
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 		panickingProgram(home)
 		return
 	}
-	os.Exit(m.Run())
+	leaktest.Main(m)
 }
 
 // TestScripts runs each file of testdata: a conversation, line by line.

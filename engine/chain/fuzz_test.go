@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"slices"
 	"testing"
 
 	"opentalk/engine/identity"
@@ -78,10 +79,21 @@ func FuzzParsePubKey(f *testing.F) {
 	})
 }
 
+// decodeMessages is ParseMessages by the decoder alone, which says what is right.
+func decodeMessages(raw []byte) (ms []Message, err error) {
+	if err := decode(raw, &ms); err != nil {
+		return nil, err
+	}
+	return ms, checkMessages(ms)
+}
+
 func FuzzParseMessages(f *testing.F) {
 	seedTexts(f, "messages")
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		ms, err := ParseMessages(raw)
+		if slow, slowErr := decodeMessages(raw); (err == nil) != (slowErr == nil) || err == nil && !slices.Equal(ms, slow) {
+			t.Fatalf("%x: %v, and of the decoder's %v", raw, err, slowErr)
+		}
 		if err != nil {
 			return
 		}

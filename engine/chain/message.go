@@ -77,17 +77,26 @@ func EncodeMessages(ms []Message, room int) (plain []byte, n int, err error) {
 
 // ParseMessages reads the plaintext of a message block. One bad message makes the block unreadable.
 func ParseMessages(plain []byte) ([]Message, error) {
-	var ms []Message
-	if err := decode(plain, &ms); err != nil {
-		return nil, fmt.Errorf("reading messages: %w", err)
-	}
-	if len(ms) == 0 {
-		return nil, errors.New("reading messages: none in the block")
-	}
-	for i := range ms {
-		if err := ms[i].Check(); err != nil {
+	ms, ok := canonicalMessages(plain)
+	if !ok {
+		if err := decode(plain, &ms); err != nil {
 			return nil, fmt.Errorf("reading messages: %w", err)
 		}
 	}
+	if err := checkMessages(ms); err != nil {
+		return nil, fmt.Errorf("reading messages: %w", err)
+	}
 	return ms, nil
+}
+
+func checkMessages(ms []Message) error {
+	if len(ms) == 0 {
+		return errors.New("none in the block")
+	}
+	for i := range ms {
+		if err := ms[i].Check(); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -10,15 +10,14 @@ import (
 	"sync"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"opentalk/engine/identity"
 	"opentalk/engine/identity/identitytest"
+	"opentalk/engine/leaktest"
 )
 
 var update = flag.Bool("update", false, "write the vectors anew")
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // hexBytes is bytes that JSON shows in hex.
 type hexBytes []byte

@@ -1,7 +1,10 @@
 package link
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"opentalk/engine/identity"
 )
@@ -41,7 +44,25 @@ type Ready struct {
 	HavePubKey  bool     // the receiver's PubKey block is stored here
 	HaveGenesis bool     // genesis is stored here
 	Clock       uint64   // the sender's plain clock in milliseconds
+	Frontier    Digest   // of the sender's frontier, zeros if it may not tell that yet
+	Records     Digest   // of the address records that it holds, but for those of the two devices of the link; or zeros
 }
+
+// Digest stands for what both sides may have, and need not say again. LINK 6.1.
+type Digest [hashSize]byte
+
+// FrontierDigest is that of a frontier, in whatever order its entries are.
+func FrontierDigest(entries []Entry) Digest {
+	parts := make([][]byte, len(entries))
+	for i, e := range entries {
+		parts[i] = slices.Concat(e.Device[:], binary.BigEndian.AppendUint64(nil, e.Seq), e.ID[:])
+	}
+	slices.SortFunc(parts, bytes.Compare)
+	return hash(labelFrontier, parts...)
+}
+
+// RecordsDigest is that of address records, in the order of their devices.
+func RecordsDigest(records [][]byte) Digest { return hash(labelRecords, records...) }
 
 // Genesis carries the round's first block to a peer whose Ready said that it lacks it. It is a secret of the round.
 type Genesis struct {

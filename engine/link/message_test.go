@@ -57,7 +57,8 @@ func messages() *rapid.Generator[Message] {
 		}
 		switch rapid.IntRange(1, 16).Draw(t, "kind") {
 		case 1:
-			return Ready{HavePubKey: rapid.Bool().Draw(t, "key"), HaveGenesis: rapid.Bool().Draw(t, "genesis"), Clock: num("clock")}
+			return Ready{HavePubKey: rapid.Bool().Draw(t, "key"), HaveGenesis: rapid.Bool().Draw(t, "genesis"), Clock: num("clock"),
+				Frontier: drawID(t), Records: drawID(t)}
 		case 2:
 			return Genesis{Block: blob(MaxBlock)}
 		case 3:

@@ -36,6 +36,9 @@ const (
 	labelKey               = "opentalk/1 link key"
 	labelIV                = "opentalk/1 link iv"
 	labelRekey             = "opentalk/1 link rekey"
+
+	labelFrontier = "opentalk/1 link frontier"
+	labelRecords  = "opentalk/1 link records"
 )
 
 // What a device signs as. The roles differ, so a signature of one side is never one of the other. LINK 3.4.

@@ -319,6 +319,7 @@ func TestVectorMessages(t *testing.T) {
 	entry := Entry{Device: dev, Seq: 300, ID: id}
 	msgs := []Message{
 		Ready{HavePubKey: true, Clock: 1_800_000_000_000}, Ready{HaveGenesis: true, Clock: MaxNumber},
+		Ready{HavePubKey: true, HaveGenesis: true, Clock: 1_800_000_000_000, Frontier: Digest(seed("frontier digest", 32)), Records: Digest(seed("records digest", 32))},
 		Genesis{Block: seed("genesis", 40)},
 		Blocks{Blocks: [][]byte{seed("one", 30)}}, Blocks{Request: 24, Blocks: [][]byte{seed("one", 30), seed("two", 300)}, Last: true}, Blocks{Request: 7, Last: true},
 		Frontier{Last: true}, Frontier{Entries: []Entry{entry, {Seq: 0}}},

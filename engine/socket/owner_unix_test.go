@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"opentalk/engine/leaktest"
 	"opentalk/engine/skiptest"
 )
 
@@ -22,7 +23,7 @@ const dialVariable = "SOCKET_TEST_DIAL"
 func TestMain(m *testing.M) {
 	addr := os.Getenv(dialVariable)
 	if addr == "" {
-		os.Exit(m.Run())
+		leaktest.Main(m)
 	}
 	c, err := (&System{}).Dial(context.Background(), addr)
 	switch {

@@ -32,10 +32,11 @@ func (s *Store) Check(ctx context.Context) error {
 
 // checkPages walks all pages of one snapshot.
 func (s *Store) checkPages() error {
+	s.settle()
 	s.writing.Lock() // two commits overwrite the root that the snapshot has
 	release := sync.OnceFunc(s.writing.Unlock)
 	defer release()
-	return s.view(func(btx *bbolt.Tx) error {
+	return s.snapshot(func(btx *bbolt.Tx) error {
 		for _, at := range []int64{0, int64(btx.DB().Info().PageSize)} {
 			r, ok := readRoot(s.file, at)
 			if !ok || r.txid != uint64(btx.ID()) {

@@ -1,5 +1,5 @@
 // Package store is what one person keeps on disk: the blocks of every round, the outbox, the address book and small
-// settings, in one file that one process at a time may open.
+// settings, in one file that one process at a time may open, and a small journal beside it.
 //
 // It sits below engine and knows no keys and no chain. An id is 32 bytes, a block is bytes that come back as they came in,
 // and so is every value; what must stay private is sealed before it gets here. The engine decides what is admitted, cited
@@ -11,6 +11,8 @@
 // The file is a bbolt database of nested buckets. Numbers are 8 bytes, big endian, so that keys sort as the numbers do.
 //
 //	about                   "format" → 1 byte, the version of this layout
+//	                        "store"  → 16 bytes that tell it from any other
+//	                        "number" → 8 bytes: how many Writes changed something
 //	rounds / <tag>          "value"  → what the engine says of the round
 //	                        "state"  → how many blocks, heads, drafts, peers, settings; the next draft's number
 //	  blocks                arrival              → 4 more bytes of checksum, entry (89 bytes), raw block
@@ -25,6 +27,9 @@
 //
 // A block is written once under its number of arrival; order and lines grow nearly at their ends, and only ids, whose
 // records are small, is written at random places.
+//
+// What small Writes did is in the journal first (journal.go): a Write of a line takes one flush and not the two, with a dozen
+// pages, of a commit. A file that was closed has all of it.
 //
 // # Damage
 //

@@ -55,7 +55,7 @@ func fullDisk(path string) {
 	called := false
 	again := s.Write(func(Tx) error { called = true; return nil })
 	count, err := s.Count(testTag)
-	fmt.Println(errors.Is(again, ErrReadOnly), !called, count == 5*n, err, s.Close())
+	fmt.Println(errors.Is(again, ErrReadOnly), !called, count <= 5*n, err, s.Close())
 }
 
 func TestFullDisk(t *testing.T) {
@@ -83,28 +83,39 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// TestFailedFlush takes the file away under bbolt.
+// TestFailedFlush takes the files away under the store: the journal, and that of bbolt, which misses it only when it commits
+// what the journal has.
 func TestFailedFlush(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "store")
-	s := fill(t, path, 20)
-	s.file.Close()
-	calls := 0
-	for range 3 {
-		err := s.Write(func(t Tx) error { calls++; return addBlocks(t, 20, 30) })
-		if !errors.Is(err, ErrReadOnly) || !errors.Is(err, os.ErrClosed) {
-			t.Error(err)
+	for kept, lose := range map[uint64]func(*Store){
+		20: func(s *Store) { s.journal.file.Close() },
+		30: func(s *Store) {
+			s.file.Close()
+			write(t, s, func(t Tx) error { return addBlocks(t, 20, 30) })
+			s.settle()
+		},
+	} {
+		path := filepath.Join(t.TempDir(), "store")
+		s := fill(t, path, 20)
+		s.settle()
+		lose(s)
+		calls := 0
+		for range 3 {
+			err := s.Write(func(t Tx) error { calls++; return addBlocks(t, 30, 40) })
+			if !errors.Is(err, ErrReadOnly) || !errors.Is(err, os.ErrClosed) {
+				t.Error(err)
+			}
 		}
-	}
-	if calls != 1 {
-		t.Errorf("tried %d times", calls)
-	}
-	if blocks, err := s.Before(testTag, End, Limit{}); err != nil || len(blocks) != 20 {
-		t.Error(len(blocks), err)
-	}
-	s.Close()
-	s = open(t, path)
-	if n, err := s.Count(testTag); n != 20 || err != nil {
-		t.Error(n, err)
+		if calls > 1 {
+			t.Errorf("tried %d times", calls)
+		}
+		if blocks, err := s.Before(testTag, End, Limit{}); err != nil || len(blocks) != 20 {
+			t.Error(len(blocks), err)
+		}
+		s.Close()
+		s = open(t, path)
+		if n, err := s.Count(testTag); n != kept || err != nil {
+			t.Errorf("%d blocks, not %d: %v", n, kept, err)
+		}
 	}
 }
 
@@ -112,6 +123,7 @@ func TestFailedFlush(t *testing.T) {
 func TestTruncatedWhileOpen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store")
 	s := fill(t, path, 300)
+	s.settle()
 	r, _, err := readRoots(s.file)
 	if err != nil {
 		t.Fatal(err)

@@ -13,7 +13,13 @@ const (
 
 const (
 	lockPatience = 250 * time.Millisecond // how long Open waits for another process to let go
-	maxDepth     = 32                     // levels of one tree; a full tree of a billion blocks has 8
+	// Writes of at most maxRecord go to the journal: a full block and a little more. journalSize is when bbolt takes one
+	// instead, and commitAfter how long it waits for more: as much is held in memory, and done again after a crash.
+	maxRecord   = 96 << 10
+	journalSize = 512 << 10
+	commitAfter = 100 * time.Millisecond
+
+	maxDepth = 32 // levels of one tree; a full tree of a billion blocks has 8
 
 	maxWrecks      = 8    // damaged files that are kept: a disk that needs more should be replaced first
 	maxWreckRounds = 1024 // tags that a search believes: the engine has 64 rounds, and marks of those that were left

@@ -1,11 +1,12 @@
 package store
 
 import (
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -26,7 +27,7 @@ type Store struct {
 	doubt error
 
 	writing sync.Mutex // held by the one Write
-	failed  error      // the first failure of a Write; guarded by writing
+	writer
 
 	gate   sync.Mutex  // held while a transaction starts
 	closed bool        // guarded by gate
@@ -50,10 +51,6 @@ func Open(path string) (*Store, error) {
 	if err := s.inspect(); err != nil {
 		return nil, err
 	}
-	created := false
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-		created = true
-	}
 	db, err := s.bolt(false)
 	if err != nil {
 		return nil, err
@@ -64,10 +61,10 @@ func Open(path string) (*Store, error) {
 		err = s.prepare()
 	}
 	if err == nil {
-		err = s.clear()
+		err = s.recover()
 	}
-	if err == nil && created {
-		err = syncFolder(filepath.Dir(path))
+	if err == nil {
+		err = s.clear()
 	}
 	if err != nil {
 		s.Close()
@@ -80,17 +77,37 @@ func Open(path string) (*Store, error) {
 func (s *Store) Close() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	s.gate.Lock()
-	defer s.gate.Unlock()
 	if s.closed {
 		return nil
 	}
+	if s.pending != nil {
+		s.commit() // what fails is still in the journal
+	}
+	s.gate.Lock()
+	defer s.gate.Unlock()
 	s.closed = true
+	if s.journal.file != nil {
+		s.journal.file.Close()
+		if s.failed == nil {
+			os.Remove(s.path + journalSuffix) // bbolt has it all
+		}
+	}
 	os.Remove(s.pidPath())
 	if s.stuck.Load() {
 		return errors.Join(unlock(s.file), s.file.Close()) // bbolt would wait for ever; the mapping stays
 	}
 	return guarded(s.db.Close)
+}
+
+// Remove removes the store at path, which is closed, with what lies beside it. Nothing happens if there is none.
+func Remove(path string) error {
+	var all error
+	for _, suffix := range []string{"", journalSuffix, suspectSuffix} {
+		if err := os.Remove(path + suffix); !errors.Is(err, fs.ErrNotExist) {
+			all = errors.Join(all, err)
+		}
+	}
+	return all
 }
 
 // Doubt returns nil, or why the last Write before the store was opened may be missing although it returned: one of the two
@@ -127,12 +144,16 @@ func (s *Store) bolt(look bool) (db *bbolt.DB, err error) {
 	return nil, fmt.Errorf("opening store %q: %w", s.path, err)
 }
 
-// openFile opens or creates a plain file. What is looked at before is what is opened, and creating follows no link.
-func (s *Store) openFile(path string, flag int, _ os.FileMode) (*os.File, error) {
+func (s *Store) openFile(path string, flag int, _ os.FileMode) (f *os.File, err error) {
+	s.file, err = openPlain(path, flag)
+	return s.file, err
+}
+
+// openPlain opens or creates a plain file. What is looked at before is what is opened, and creating follows no link.
+func openPlain(path string, flag int) (*os.File, error) {
 	before, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		s.file, err = os.OpenFile(path, flag|os.O_CREATE|os.O_EXCL, 0o600)
-		return s.file, err
+		return os.OpenFile(path, flag|os.O_CREATE|os.O_EXCL, 0o600)
 	}
 	if err != nil {
 		return nil, err
@@ -155,7 +176,6 @@ func (s *Store) openFile(path string, flag int, _ os.FileMode) (*os.File, error)
 		f.Close()
 		return nil, err
 	}
-	s.file = f
 	return f, nil
 }
 
@@ -163,11 +183,9 @@ var errNotPlain = errors.New("not a plain file")
 
 // prepare makes the buckets of a new file, and looks whether an old one is ours.
 func (s *Store) prepare() error {
-	about := place{bucket: aboutBucket, key: []byte(formatKey)}
 	empty := false
 	err := s.view(func(btx *bbolt.Tx) error {
-		b := btx.Bucket([]byte(aboutBucket))
-		if b == nil {
+		if btx.Bucket([]byte(aboutBucket)) == nil {
 			first, _ := btx.Cursor().First()
 			empty = first == nil
 			if !empty {
@@ -175,7 +193,7 @@ func (s *Store) prepare() error {
 			}
 			return nil
 		}
-		value, err := about.open(b.Get(about.key))
+		value, err := about(btx, formatKey)
 		if err == nil && (len(value) != 1 || value[0] != format) {
 			err = fmt.Errorf("%w: layout %x, not %d", ErrNewer, value, format)
 		}
@@ -185,17 +203,55 @@ func (s *Store) prepare() error {
 		return err
 	}
 	return s.Write(func(t Tx) error {
-		return t.(*tx).do(func() error {
-			b, err := t.(*tx).btx.CreateBucket([]byte(aboutBucket))
-			if err != nil {
-				return err
-			}
-			if err := b.Put(about.key, about.seal([]byte{format})); err != nil {
-				return err
-			}
-			_, err = t.(*tx).btx.CreateBucket([]byte(roundsBucket))
+		return t.(*tx).do(func() error { return t.(*tx).makeStore() })
+	})
+}
+
+func (t *tx) makeStore() error {
+	t.takeWhole()
+	for _, name := range []string{aboutBucket, roundsBucket} {
+		if _, err := t.btx.CreateBucket([]byte(name)); err != nil {
 			return err
-		})
+		}
+	}
+	var id storeID
+	rand.Read(id[:])
+	return errors.Join(putAbout(t.btx, formatKey, []byte{format}), putAbout(t.btx, storeKey, id[:]))
+}
+
+// about returns a value of what the store says of itself.
+func about(btx *bbolt.Tx, key string) ([]byte, error) {
+	b := btx.Bucket([]byte(aboutBucket))
+	if b == nil {
+		return nil, damaged("no bucket about the store")
+	}
+	return place{bucket: aboutBucket, key: []byte(key)}.open(b.Get([]byte(key)))
+}
+
+func putAbout(btx *bbolt.Tx, key string, value []byte) error {
+	b := btx.Bucket([]byte(aboutBucket))
+	if b == nil {
+		return damaged("no bucket about the store")
+	}
+	return b.Put([]byte(key), place{bucket: aboutBucket, key: []byte(key)}.seal(value))
+}
+
+// readAbout learns what the journal goes on from.
+func (s *Store) readAbout() error {
+	return s.view(func(btx *bbolt.Tx) error {
+		id, err := about(btx, storeKey)
+		if err != nil {
+			return err
+		}
+		number, err := about(btx, numberKey)
+		if err == nil && (len(id) != len(s.id) || len(number) != 8) {
+			err = damaged("store's number of %d bytes, last Write's of %d", len(id), len(number))
+		}
+		if err != nil {
+			return err
+		}
+		s.id, s.number = storeID(id), binary.BigEndian.Uint64(number)
+		return nil
 	})
 }
 

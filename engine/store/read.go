@@ -9,22 +9,30 @@ import (
 	"opentalk/engine/identity"
 )
 
-// Every read is a snapshot of its own: two calls may see a Write between them. What it returns belongs to the caller. Reads
-// may be called from any goroutine, also within a Write, whose changes they do not see. On an error the other results are
-// not to be used.
+// Every read is a snapshot of its own, with all that Writes did that have returned: two calls may see a Write between them.
+// What it returns belongs to the caller. Reads may be called from any goroutine, beside a Write, too, whose changes they do
+// not see; what a small Write did just before takes the first read that needs it a commit, and [Store.Entry] and
+// [Store.Block] nothing. On an error the other results are not to be used.
 
 // clone returns a copy that is never nil.
 func clone(b []byte) []byte { return append([]byte{}, b...) }
 
-// in runs fn on a snapshot of a round.
+// in runs fn on a round as view has it.
 func (s *Store) in(tag identity.Tag, fn func(*round) error) error {
-	return s.view(func(btx *bbolt.Tx) error {
-		r, err := s.openRound(btx, tag)
-		if err != nil {
-			return err
-		}
-		return fn(r)
-	})
+	return s.view(func(btx *bbolt.Tx) error { return s.inRound(btx, tag, fn) })
+}
+
+func (s *Store) inRound(btx *bbolt.Tx, tag identity.Tag, fn func(*round) error) error {
+	r, err := s.openRound(btx, tag)
+	if err != nil {
+		return err
+	}
+	return fn(r)
+}
+
+// inOld is in without the Writes that only the journal has, whose blocks are fresh.
+func (s *Store) inOld(tag identity.Tag, fn func(*round) error) error {
+	return s.snapshot(func(btx *bbolt.Tx) error { return s.inRound(btx, tag, fn) })
 }
 
 // Rounds returns every round, in order of tags.
@@ -60,7 +68,10 @@ func (s *Store) Count(tag identity.Tag) (n uint64, err error) {
 
 // Entry returns what is known of a block; ok is false if it is not stored.
 func (s *Store) Entry(tag identity.Tag, id ID) (e Entry, ok bool, err error) {
-	err = s.in(tag, func(r *round) error {
+	if b, ok := s.fresh.get(tag, id); ok {
+		return b.Entry, true, nil
+	}
+	err = s.inOld(tag, func(r *round) error {
 		n, found, err := r.arrival(idsBucket, id[:])
 		if err != nil || !found {
 			return err
@@ -77,7 +88,11 @@ func (s *Store) Entry(tag identity.Tag, id ID) (e Entry, ok bool, err error) {
 
 // Block returns a block; ok is false if it is not stored.
 func (s *Store) Block(tag identity.Tag, id ID) (b Block, ok bool, err error) {
-	err = s.in(tag, func(r *round) error {
+	if b, ok := s.fresh.get(tag, id); ok {
+		b.Raw = clone(b.Raw)
+		return b, true, nil
+	}
+	err = s.inOld(tag, func(r *round) error {
 		n, found, err := r.arrival(idsBucket, id[:])
 		if err != nil || !found {
 			return err

@@ -30,7 +30,7 @@ func (s *Store) relieve(btx *bbolt.Tx) {
 	case s.reliefDue.CompareAndSwap(false, true):
 		time.AfterFunc(reliefEvery, func() {
 			s.reliefDue.Store(false)
-			s.view(func(*bbolt.Tx) error { return nil }) // or it is closed by now
+			s.snapshot(func(*bbolt.Tx) error { return nil }) // or it is closed by now
 		})
 	}
 }

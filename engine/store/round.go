@@ -26,6 +26,8 @@ const (
 	valueKey  = "value"
 	stateKey  = "state"
 	formatKey = "format"
+	storeKey  = "store"
+	numberKey = "number"
 )
 
 // buckets are those of every round, with how full a page is left when it is split. Blocks and order arrive at the end, a

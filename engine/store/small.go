@@ -11,7 +11,7 @@ func draftKey(n uint64) []byte      { return append([]byte{0}, number(n)...) }
 func draftIDKey(id [16]byte) []byte { return append([]byte{1}, id[:]...) }
 
 func (t *tx) PutDraft(tag identity.Tag, id [16]byte, value []byte) error {
-	return t.in(tag, value, func(r *round) error {
+	err := t.in(tag, value, func(r *round) error {
 		n, found, err := r.draftNumber(id)
 		if err != nil {
 			return err
@@ -27,10 +27,11 @@ func (t *tx) PutDraft(tag identity.Tag, id [16]byte, value []byte) error {
 		}
 		return r.put(draftsBucket, draftKey(n), append(id[:], value...))
 	})
+	return t.note(err, opPutDraft, tag, id[:], value)
 }
 
 func (t *tx) RemoveDraft(tag identity.Tag, id [16]byte) error {
-	return t.in(tag, nil, func(r *round) error {
+	err := t.in(tag, nil, func(r *round) error {
 		n, found, err := r.draftNumber(id)
 		if err != nil || !found {
 			return err
@@ -42,6 +43,7 @@ func (t *tx) RemoveDraft(tag identity.Tag, id [16]byte) error {
 		}
 		return r.remove(draftsBucket, draftIDKey(id))
 	})
+	return t.note(err, opRemoveDraft, tag, id[:])
 }
 
 // draftNumber returns the number of a draft, which must be that draft's.
@@ -65,29 +67,33 @@ func (r *round) draftNumber(id [16]byte) (uint64, bool, error) {
 }
 
 func (t *tx) PutPeer(tag identity.Tag, device identity.Device, value []byte) error {
-	return t.in(tag, value, func(r *round) error { return r.keep(peersBucket, device[:], value, &r.peers) })
+	err := t.in(tag, value, func(r *round) error { return r.keep(peersBucket, device[:], value, &r.peers) })
+	return t.note(err, opPutPeer, tag, device[:], value)
 }
 
 func (t *tx) RemovePeer(tag identity.Tag, device identity.Device) error {
-	return t.in(tag, nil, func(r *round) error { return r.drop(peersBucket, device[:], &r.peers) })
+	err := t.in(tag, nil, func(r *round) error { return r.drop(peersBucket, device[:], &r.peers) })
+	return t.note(err, opRemovePeer, tag, device[:])
 }
 
 func (t *tx) PutSetting(tag identity.Tag, name string, value []byte) error {
-	return t.in(tag, value, func(r *round) error {
+	err := t.in(tag, value, func(r *round) error {
 		if err := CheckName(name); err != nil {
 			return err
 		}
 		return r.keep(settingsBucket, []byte(name), value, &r.settings)
 	})
+	return t.note(err, opPutSetting, tag, []byte(name), value)
 }
 
 func (t *tx) RemoveSetting(tag identity.Tag, name string) error {
-	return t.in(tag, nil, func(r *round) error {
+	err := t.in(tag, nil, func(r *round) error {
 		if err := CheckName(name); err != nil {
 			return err
 		}
 		return r.drop(settingsBucket, []byte(name), &r.settings)
 	})
+	return t.note(err, opRemoveSetting, tag, []byte(name))
 }
 
 // Drafts returns the outbox in the order it was filled.

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"go.etcd.io/bbolt"
-
 	"opentalk/engine/identity"
 )
 
@@ -47,12 +45,29 @@ type Tx interface {
 }
 
 type tx struct {
-	s      *Store
-	btx    *bbolt.Tx
-	rounds map[identity.Tag]*round
+	s *Store
+	*pending
 	failed error // damage or I/O: nothing of this transaction is kept
 	over   bool
+
+	ops   []byte             // what was done, for the journal
+	added map[freshKey]Block // the blocks of that
+	whole bool               // it is too much for the journal: bbolt takes it at once
 }
+
+// note writes down what a method has done, if err is nil, and passes err on.
+func (t *tx) note(err error, op byte, tag identity.Tag, parts ...[]byte) error {
+	if err != nil || t.whole {
+		return err
+	}
+	if t.ops = appendOp(t.ops, op, tag, parts...); len(t.ops) > maxRecord {
+		t.takeWhole()
+	}
+	return nil
+}
+
+// takeWhole has bbolt take at once whatever this Write does.
+func (t *tx) takeWhole() { t.whole, t.ops, t.added = true, nil, nil }
 
 // do runs one method.
 func (t *tx) do(fn func() error) error {
@@ -92,24 +107,8 @@ func (t *tx) round(tag identity.Tag) (*round, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.rounds == nil {
-		t.rounds = map[identity.Tag]*round{}
-	}
 	t.rounds[tag] = r
 	return r, nil
-}
-
-// flush writes the states that have changed, once each.
-func (t *tx) flush() error {
-	for _, r := range t.rounds {
-		if !r.dirty {
-			continue
-		}
-		if err := r.putOwn(stateKey, r.encode()); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (t *tx) AddRound(tag identity.Tag, value []byte) error {
@@ -132,17 +131,22 @@ func (t *tx) AddRound(tag identity.Tag, value []byte) error {
 				return err
 			}
 		}
+		t.takeWhole()
 		r := &round{tag: tag, b: b}
 		return errors.Join(r.putOwn(stateKey, r.encode()), r.putOwn(valueKey, value))
 	})
 }
 
 func (t *tx) SetRound(tag identity.Tag, value []byte) error {
-	return t.in(tag, value, func(r *round) error { return r.putOwn(valueKey, value) })
+	return t.in(tag, value, func(r *round) error {
+		t.takeWhole()
+		return r.putOwn(valueKey, value)
+	})
 }
 
 func (t *tx) RemoveRound(tag identity.Tag) error {
 	return t.in(tag, nil, func(*round) error {
+		t.takeWhole()
 		delete(t.rounds, tag)
 		return t.btx.Bucket([]byte(roundsBucket)).DeleteBucket(tag[:])
 	})
@@ -164,11 +168,18 @@ func (t *tx) AddBlock(tag identity.Tag, e Entry, raw []byte, cites []ID) (arriva
 		arrival = e.Arrival
 		return r.behead(cites)
 	})
+	if err = t.note(err, opAddBlock, tag, appendEntry(nil, e), raw, joinIDs(cites)); err == nil && !t.whole {
+		if t.added == nil {
+			t.added = map[freshKey]Block{}
+		}
+		t.added[freshKey{tag, e.ID}] = Block{e, clone(raw)}
+	}
 	return arrival, err
 }
 
 func (t *tx) Behead(tag identity.Tag, ids []ID) error {
-	return t.in(tag, nil, func(r *round) error { return r.behead(ids) })
+	err := t.in(tag, nil, func(r *round) error { return r.behead(ids) })
+	return t.note(err, opBehead, tag, joinIDs(ids))
 }
 
 func (t *tx) Head(tag identity.Tag, ids []ID) error {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 
 	"opentalk/engine/identity"
@@ -22,6 +24,8 @@ type Wreck struct {
 	size int64 // bytes in the file
 	page int64 // bytes in a page
 	free map[uint64]bool
+
+	journal []byte // beside the file
 }
 
 // Finder is told what is left in a wreck. A record is one that was written once, whole: its checksum holds for its place. It
@@ -43,6 +47,7 @@ type Finder interface {
 type Spot struct {
 	at   int64
 	size int
+	raw  []byte // the block itself, if it is from the journal
 }
 
 // OpenWreck opens a damaged store. *InUseError if it is open elsewhere.
@@ -64,6 +69,10 @@ func OpenWreck(path string) (*Wreck, error) {
 	}
 	w.size = info.Size()
 	w.roots()
+	if w.journal, err = readJournal(path); err != nil {
+		w.Close()
+		return nil, err
+	}
 	return w, nil
 }
 
@@ -99,6 +108,9 @@ func (w *Wreck) Close() error {
 
 // Raw reads a block that was found.
 func (w *Wreck) Raw(at Spot) ([]byte, error) {
+	if at.raw != nil {
+		return clone(at.raw), nil
+	}
 	b := make([]byte, at.size)
 	_, err := w.f.ReadAt(b, at.at)
 	return b, err
@@ -116,7 +128,40 @@ func (w *Wreck) Search(tags []identity.Tag, to Finder, progress func(done, total
 		return err
 	}
 	s.naming = false
-	return s.run(progress)
+	if err := s.run(progress); err != nil {
+		return err
+	}
+	w.searchJournal(to)
+	return nil
+}
+
+// searchJournal tells of what the last Writes did. Much of it may be in the file, too.
+func (w *Wreck) searchJournal(to Finder) {
+	const after = 1 << 62 // any number of a draft in the file
+	var drafts []operation
+	for _, r := range records(w.journal) {
+		all, err := operations(r.ops)
+		if err != nil {
+			break
+		}
+		for _, o := range all {
+			switch p := o.parts; o.op {
+			case opAddBlock:
+				to.FoundBlock(o.tag, parseEntry(p[0], 0), Spot{raw: p[1]})
+			case opPutPeer:
+				to.FoundPeer(o.tag, Peer{Device: identity.Device(p[0]), Value: p[1]})
+			case opPutSetting:
+				to.FoundSetting(o.tag, string(p[0]), p[1])
+			case opPutDraft:
+				drafts = append(drafts, o)
+			case opRemoveDraft:
+				drafts = slices.DeleteFunc(drafts, func(d operation) bool { return d.tag == o.tag && bytes.Equal(d.parts[0], p[0]) })
+			}
+		}
+	}
+	for i, o := range drafts {
+		to.FoundDraft(o.tag, after+uint64(i), Draft{ID: [16]byte(o.parts[0]), Value: o.parts[1]})
+	}
 }
 
 // search is one reading of all pages.
@@ -232,7 +277,7 @@ func (s *search) found(p place, rec []byte, at int64) bool {
 			return false
 		}
 		s.hold(p, at+int64(len(rec)))
-		s.to.FoundBlock(p.tag, b.Entry, Spot{at + blockHead, len(b.Raw)})
+		s.to.FoundBlock(p.tag, b.Entry, Spot{at: at + blockHead, size: len(b.Raw)})
 		return true
 	}
 	value, err := p.open(rec)
@@ -275,6 +320,7 @@ func (w *Wreck) Replace(by string) error {
 		return err
 	}
 	os.Remove(w.path + suspectSuffix)
+	os.Remove(w.path + journalSuffix) // of the wreck; the new store would not take it
 	return errors.Join(syncFolder(folder), w.Close())
 }
 

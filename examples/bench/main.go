@@ -27,10 +27,10 @@ type bench struct {
 
 var benches = []bench{
 	{"send-2", func(r *runner) error { return r.send(2) }, true},
-	{"send-10", func(r *runner) error { return r.send(10) }, true},
+	{"send-10", func(r *runner) error { return r.send(r.many) }, true},
 	{"burst-2", func(r *runner) error { return r.burst(2, 1, 20000) }, true},
-	{"burst-10", func(r *runner) error { return r.burst(10, 1, 3000) }, true},
-	{"all-10", func(r *runner) error { return r.burst(10, 10, 3000) }, true},
+	{"burst-10", func(r *runner) error { return r.burst(r.many, 1, 3000) }, true},
+	{"all-10", func(r *runner) error { return r.burst(r.many, r.many, 3000) }, true},
 	{"catch-up", (*runner).catchUp, true},
 	{"reconnect", (*runner).reconnect, false},
 	{"start", (*runner).startUp, false},
@@ -50,14 +50,16 @@ type runner struct {
 	cache   string // long rounds, from run to run
 	dir     string // everything else, for this run
 
-	compare bool // beside other systems, not beside the limits of this machine
+	compare bool     // beside other systems, not beside the limits of this machine
+	beside  []system // what talk is measured beside
 
 	pairs     int
-	paced     int // messages of a turn
-	bursts    int // the same of a burst, of all senders together
-	blocks    int // of a long round
-	longest   int // of the round that a start is measured with
-	idlers    int
+	paced     int           // messages of a turn
+	bursts    int           // the same of a burst, of all senders together
+	blocks    int           // of a long round
+	longest   int           // of the round that a start is measured with
+	many      int           // members, where two are not enough
+	idlers    int           // of those who have nothing to say
 	calm      time.Duration // until a process has nothing left to do
 	watch     time.Duration // how long it is watched then
 	benchtime string        // of what Go benchmarks measure
@@ -67,7 +69,7 @@ func main() {
 	if len(os.Args) == 3 && os.Args[1] == "floor" {
 		exit(serveFloor(os.Args[2], os.Stdin, os.Stdout))
 	}
-	r := &runner{idlers: 30, calm: 10 * time.Second, watch: time.Minute, benchtime: "1s"}
+	r := &runner{many: 10, idlers: 30, calm: 10 * time.Second, watch: time.Minute, benchtime: "1s"}
 	flag.StringVar(&r.program, "program", "./opentalk", "the opentalk to measure")
 	flag.IntVar(&r.pairs, "pairs", 7, "how often each figure is taken, in turns with its limit")
 	flag.IntVar(&r.paced, "paced", 100, "paced messages of each of these turns")
@@ -80,7 +82,7 @@ func main() {
 	rows := flag.String("rows", "", "measure only the parts whose name matches")
 	flag.Parse()
 	if *once {
-		r.pairs, r.paced, r.bursts, r.blocks, r.longest, r.idlers = 1, 5, 100, 2000, 2000, 5
+		r.pairs, r.paced, r.bursts, r.blocks, r.longest, r.many, r.idlers = 1, 5, 60, 2000, 2000, 3, 3
 		r.calm, r.watch, r.benchtime = time.Second, time.Second, "1x"
 	}
 	exit(r.all(*rows))
@@ -106,6 +108,7 @@ func (r *runner) all(rows string) error {
 	if r.program, err = filepath.Abs(r.program); err != nil {
 		return err
 	}
+	r.beside = r.besides()
 	if r.dir, err = os.MkdirTemp("", "opentalk-bench-"); err != nil {
 		return err
 	}

@@ -173,7 +173,7 @@ func (r *runner) gather(n int) (crowds []*crowd, end func(), err error) {
 		}
 	}
 	dir, err := os.MkdirTemp(r.dir, "")
-	for _, s := range append([]system{r.opentalk()}, r.besides()...) {
+	for _, s := range append([]system{r.opentalk()}, r.beside...) {
 		if err != nil {
 			break
 		}
@@ -200,6 +200,12 @@ var sendGoals = map[goalOf]float64{
 	{"floor", 2}: 1.15, {"floor", 10}: 1.15, {gossipsubEd25519, 2}: 1, {gossipsubEd25519, 10}: 0.8,
 }
 
+// delays are how long messages took, in milliseconds, a figure for each turn: at the median to the first and to the last of the
+// others, and the slowest of a hundred to the last.
+type delays struct {
+	first, last, slow []float64
+}
+
 // send measures from a line that is given to one member until the others show it.
 func (r *runner) send(n int) error {
 	crowds, end, err := r.gather(n)
@@ -207,35 +213,37 @@ func (r *runner) send(n int) error {
 		return err
 	}
 	defer end()
-	first, last, tail := make([][]float64, len(crowds)), make([][]float64, len(crowds)), make([][]float64, len(crowds))
+	took := make([]delays, len(crowds))
 	for range r.pairs {
 		for i, c := range crowds {
-			soonest, latest, err := c.paced(r.paced)
+			first, last, err := c.paced(r.paced)
 			if err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}
-			first[i] = append(first[i], median(millis(soonest)))
-			last[i] = append(last[i], median(millis(latest)))
-			tail[i] = append(tail[i], quantile(millis(latest), 0.99))
+			d := &took[i]
+			d.first = append(d.first, median(millis(first)))
+			d.last = append(d.last, median(millis(last)))
+			d.slow = append(d.slow, quantile(millis(last), 0.99))
 		}
-	}
-	what := fmt.Sprintf("send → shown, N = %d", n)
-	if n > 2 {
-		what += ", last of the others"
 	}
 	for i, c := range crowds[1:] {
-		beside := row{beside: c.name, show: inMillis}
-		if n > 2 {
-			r.row(beside.of(fmt.Sprintf("send → shown, N = %d, first of the others, p50", n), first[0], first[i+1]))
-		}
-		middle := beside.of(what+", p50", last[0], last[i+1])
-		if most, ok := sendGoals[goalOf{c.name, n}]; ok {
-			middle = middle.ratioAtMost(most)
-		}
-		r.row(middle)
-		r.row(beside.of(what+", p99", tail[0], tail[i+1]))
+		r.sendRows(n, c.name, took[0], took[i+1])
 	}
 	return nil
+}
+
+func (r *runner) sendRows(n int, name string, ours, theirs delays) {
+	what, beside := fmt.Sprintf("send → shown, N = %d", n), row{beside: name, show: inMillis}
+	if n > 2 {
+		r.row(beside.of(what+", first of the others, p50", ours.first, theirs.first))
+		what += ", last of the others"
+	}
+	middle := beside.of(what+", p50", ours.last, theirs.last)
+	if most, ok := sendGoals[goalOf{name, n}]; ok {
+		middle = middle.ratioAtMost(most)
+	}
+	r.row(middle)
+	r.row(beside.of(what+", p99", ours.slow, theirs.slow))
 }
 
 // burst measures how many messages a second come through when members say as many as they can.
@@ -245,22 +253,23 @@ func (r *runner) burst(n, senders int, least float64) error {
 		return err
 	}
 	defer end()
+	each := r.bursts / senders
 	rates := make([][]float64, len(crowds))
 	for range r.pairs {
 		for i, c := range crowds {
-			took, err := c.burst(c.members[:senders], r.bursts/senders)
+			took, err := c.burst(c.members[:senders], each)
 			if err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}
-			rates[i] = append(rates[i], float64(r.bursts)/took.Seconds())
+			rates[i] = append(rates[i], float64(each*senders)/took.Seconds())
 		}
 	}
-	if err := crowds[0].equal(r.pairs * r.bursts); err != nil {
+	if err := crowds[0].equal(r.pairs * each * senders); err != nil {
 		return err
 	}
-	what := fmt.Sprintf("burst of %d, N = %d, durable everywhere", r.bursts, n)
+	what := fmt.Sprintf("burst of %d, N = %d, durable everywhere", each, n)
 	if senders > 1 {
-		what = fmt.Sprintf("%d at once, N = %d, equal and durable everywhere", senders, n)
+		what = fmt.Sprintf("%d at once, %d each, N = %d, equal and durable everywhere", senders, each, n)
 	}
 	for i, c := range crowds[1:] {
 		w := row{beside: c.name, show: perSecond}.of(what, rates[0], rates[i+1])

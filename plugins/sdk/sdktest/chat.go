@@ -261,7 +261,7 @@ func (c *Chat) enter(name string) *round {
 		return r
 	}
 	r := &round{Round: hook.Round{Name: name, Tag: fingerprint("round " + name), Handle: c.self.Handle}}
-	r.members = []hook.Member{{Person: c.me(r), Online: true, Devices: 1, Joined: c.now, Seen: c.now}}
+	r.members = []hook.Member{{Person: c.me(r), Devices: 1, Joined: c.now}}
 	c.rounds = append(c.rounds, r)
 	return r
 }

@@ -114,7 +114,7 @@ func TestWhatHappensAmongMembers(t *testing.T) {
 			t.Errorf("told %q, want %q", told, want)
 		}
 		r := must[sdktest.Result](t)(chat.Type("/all"))
-		if !slices.Equal(r.Lines, []string{"tea", "ada true false", "rob false false", "carol false true"}) {
+		if !slices.Equal(r.Lines, []string{"tea", "ada false false", "rob false false", "carol false true"}) {
 			t.Errorf("there are %q", r.Lines)
 		}
 		for _, text := range []string{"noon", "one", "two"} {
