@@ -20,7 +20,7 @@ func TestReconnectingSaysLittle(t *testing.T) {
 		for _, m := range send.msgs {
 			switch m := m.(type) {
 			case link.Frontier:
-				frontiers[nd.n]++
+				frontiers[nd.N]++
 			case link.Addresses:
 				records = max(records, len(m.Records))
 			}
@@ -29,14 +29,14 @@ func TestReconnectingSaysLittle(t *testing.T) {
 	away := s.nodes[1]
 	apart := func(meanwhile func()) {
 		for _, other := range []*node{s.nodes[0], s.nodes[2]} {
-			s.cut(away, other)
+			s.Part(away.Node, other.Node)
 		}
 		s.settle(time.Minute)
 		meanwhile()
 		s.settle(time.Minute)
 		clear(frontiers)
 		records = 0
-		clear(s.wall)
+		s.Clear()
 		s.settle(2 * redialMost)
 		if len(s.round(1).peers) != 2 {
 			t.Fatalf("%d links", len(s.round(1).peers))
@@ -57,7 +57,7 @@ func TestReconnectingSaysLittle(t *testing.T) {
 func TestNumberOfAnAddressRecord(t *testing.T) {
 	s := together(t, 6, 2)
 	here, there, device := s.round(0), s.round(1), s.nodes[1].device()
-	s.cut(s.nodes[0], s.nodes[1])
+	s.Part(s.nodes[0].Node, s.nodes[1].Node)
 	s.settle(time.Second)
 	there.records[device] = knownRecord{number: there.records[device].number + 1_000_000_000}
 	ahead := there.ownRecord()
@@ -65,7 +65,7 @@ func TestNumberOfAnAddressRecord(t *testing.T) {
 	before := here.records[device].number
 	delete(there.records, device)
 	s.settle(time.Minute)
-	clear(s.wall)
+	s.Clear()
 	s.settle(2 * redialMost)
 	if now := here.records[device].number; now <= before {
 		t.Errorf("number %d, and it was %d", now, before)
