@@ -26,11 +26,8 @@ func TestReconnectingSaysLittle(t *testing.T) {
 			}
 		}
 	}
-	away := s.nodes[1]
 	apart := func(meanwhile func()) {
-		for _, other := range []*node{s.nodes[0], s.nodes[2]} {
-			s.Part(away.Node, other.Node)
-		}
+		s.part([]int{1}, []int{0, 2})
 		s.settle(time.Minute)
 		meanwhile()
 		s.settle(time.Minute)
@@ -57,7 +54,7 @@ func TestReconnectingSaysLittle(t *testing.T) {
 func TestNumberOfAnAddressRecord(t *testing.T) {
 	s := together(t, 6, 2)
 	here, there, device := s.round(0), s.round(1), s.nodes[1].device()
-	s.Part(s.nodes[0].Node, s.nodes[1].Node)
+	s.part([]int{0}, []int{1})
 	s.settle(time.Second)
 	there.records[device] = knownRecord{number: there.records[device].number + 1_000_000_000}
 	ahead := there.ownRecord()
