@@ -70,6 +70,31 @@ func TestHeldByDescent(t *testing.T) {
 	}
 }
 
+// TestHeldByWhoIsNew: who joined elsewhere, and has everything, counts as holding it as soon as there is a link: their frontier
+// comes before their first block.
+func TestHeldByWhoIsNew(t *testing.T) {
+	s := newSim(t, 29, 4)
+	s.found()
+	for _, n := range []int{1, 3} {
+		s.join(n, 0)
+		s.settle(time.Second)
+	}
+	s.crash(s.nodes[3])
+	s.say(s.nodes[0], "does anybody hear me?")
+	s.settle(time.Second)
+	s.Part(s.nodes[0].Node, s.nodes[1].Node)
+	s.wall(s.nodes[0], s.nodes[2])
+	s.join(2, 1)
+	s.settle(time.Minute)
+	s.Clear()
+	s.wall(s.nodes[0], s.nodes[1])
+	s.restart(s.nodes[2], 0)
+	s.settle(10 * time.Minute)
+	if r := s.round(0); len(r.unheld) != 1 || r.unheld[0].held != 2 {
+		t.Errorf("held by the first and the new one, to its author it is %+v", r.unheld)
+	}
+}
+
 // TestT13RestoredBackup: a device that comes back with an old copy of its store, or with none, takes its own later blocks
 // from whoever is reachable before it writes, and so does not fork itself.
 func TestT13RestoredBackup(t *testing.T) {
