@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"opentalk/engine/chain"
+	"opentalk/engine/link"
 	"opentalk/engine/store/storetest"
 )
 
@@ -226,4 +228,39 @@ func TestKilledWhileJoining(t *testing.T) {
 	if t.Logf("killed after each of %d steps", steps); steps < 10 {
 		t.Error("that is not all")
 	}
+}
+
+// TestFalseFrontier: who says that they have more of a member's own line than there is, and is asked for it in vain, does not
+// keep that member from writing.
+func TestFalseFrontier(t *testing.T) {
+	s, l, _, _ := flooded(t)
+	nd := s.nodes[0]
+	end := l.hold(0)
+	defer end()
+	id := s.links
+	wanted := uint64(0)
+	s.watch = func(_ *node, ef effect) {
+		if send, ok := ef.(sendTo); ok && send.link == id {
+			for _, m := range send.msgs {
+				if want, ok := m.(link.Want); ok {
+					wanted = want.Request
+				}
+			}
+		}
+	}
+	s.step(nd, received{link: id, msg: link.Frontier{Entries: []link.Entry{
+		{Device: nd.device(), Seq: s.newest(0).Seq + 5, ID: chain.ID{1}},
+	}, Last: true}})
+	if s.settle(time.Second); wanted == 0 {
+		t.Fatal("it is not asked for what it says that it has")
+	}
+	s.say(nd, "may I?")
+	if s.settle(5 * time.Second); len(s.round(0).drafts) != 1 {
+		t.Error("a line that may be longer is gone on with")
+	}
+	s.step(nd, received{link: id, msg: link.Blocks{Request: wanted, Last: true}})
+	if s.settle(5 * time.Second); len(s.round(0).drafts) != 0 {
+		t.Error("what one says and does not give keeps a member from writing")
+	}
+	s.agree()
 }
