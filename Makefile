@@ -90,14 +90,6 @@ bench-compare: build
 	-cd examples/bench/hypercore && npm ci --no-audit --no-fund
 	$(GO) run ./examples/bench -program ./$(BINARY) -compare
 
-# The simulation in all weathers: as many seeds as SEEDS says, beginning with FROM, so that one run can go on where another
-# has ended. A seed that fails is printed; alone it shows what happens: go test ./engine -run '^TestSimulation$' -seed N
-SEEDS ?= 20000
-FROM  ?= 1
-.PHONY: simulate
-simulate:
-	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestSimulation$$' -timeout 0 ./engine -seeds $(SEEDS) -seed $(FROM)
-
 # How one message spreads in rounds of so many members, as a table, and as a picture in scale.svg. Several minutes.
 MEMBERS ?= 10,100,200
 .PHONY: scale

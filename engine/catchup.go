@@ -119,8 +119,23 @@ func (p *peer) onAnswer(blocks int, last bool) {
 	p.stale = true // what it has learnt meanwhile, and what one WANT did not hold, is asked for next
 	if p.gave == 0 {
 		p.spent() // whatever it said
+		p.disbelieve()
 	}
 	r.caughtUp(p)
+}
+
+// disbelieve forgets what p said that it has of this device's own line, if it was asked for all of that and gave nothing: or it
+// could keep this device from ever writing again. What has come of the line and waits for its edges is as good as given.
+func (p *peer) disbelieve() {
+	r, self := p.round, p.round.c.self.Key.Device()
+	for _, w := range r.orphans.waiting {
+		if w.block.Author == self {
+			return
+		}
+	}
+	if own := r.chain.Line(self); own != nil && p.tried[self] >= p.known[self] {
+		p.known[self] = min(p.known[self], own.Newest.Seq)
+	}
 }
 
 // progress tells the front how far catching up is: now and then, and once more when all is here.

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"opentalk/engine/chain"
+	"opentalk/engine/link"
 	"opentalk/engine/store/storetest"
 )
 
@@ -67,6 +69,31 @@ func TestHeldByDescent(t *testing.T) {
 	s.settle(5 * time.Second)
 	if len(r.unheld) != 0 {
 		t.Errorf("after an answer: %+v", r.unheld)
+	}
+}
+
+// TestHeldByWhoIsNew: who joined elsewhere, and has everything, counts as holding it as soon as there is a link: their frontier
+// comes before their first block.
+func TestHeldByWhoIsNew(t *testing.T) {
+	s := newSim(t, 29, 4)
+	s.found()
+	for _, n := range []int{1, 3} {
+		s.join(n, 0)
+		s.settle(time.Second)
+	}
+	s.crash(s.nodes[3])
+	s.say(s.nodes[0], "does anybody hear me?")
+	s.settle(time.Second)
+	s.Part(s.nodes[0].Node, s.nodes[1].Node)
+	s.wall(s.nodes[0], s.nodes[2])
+	s.join(2, 1)
+	s.settle(time.Minute)
+	s.Clear()
+	s.wall(s.nodes[0], s.nodes[1])
+	s.restart(s.nodes[2], 0)
+	s.settle(10 * time.Minute)
+	if r := s.round(0); len(r.unheld) != 1 || r.unheld[0].held != 2 {
+		t.Errorf("held by the first and the new one, to its author it is %+v", r.unheld)
 	}
 }
 
@@ -201,4 +228,39 @@ func TestKilledWhileJoining(t *testing.T) {
 	if t.Logf("killed after each of %d steps", steps); steps < 10 {
 		t.Error("that is not all")
 	}
+}
+
+// TestFalseFrontier: who says that they have more of a member's own line than there is, and is asked for it in vain, does not
+// keep that member from writing.
+func TestFalseFrontier(t *testing.T) {
+	s, l, _, _ := flooded(t)
+	nd := s.nodes[0]
+	end := l.hold(0)
+	defer end()
+	id := s.links
+	wanted := uint64(0)
+	s.watch = func(_ *node, ef effect) {
+		if send, ok := ef.(sendTo); ok && send.link == id {
+			for _, m := range send.msgs {
+				if want, ok := m.(link.Want); ok {
+					wanted = want.Request
+				}
+			}
+		}
+	}
+	s.step(nd, received{link: id, msg: link.Frontier{Entries: []link.Entry{
+		{Device: nd.device(), Seq: s.newest(0).Seq + 5, ID: chain.ID{1}},
+	}, Last: true}})
+	if s.settle(time.Second); wanted == 0 {
+		t.Fatal("it is not asked for what it says that it has")
+	}
+	s.say(nd, "may I?")
+	if s.settle(5 * time.Second); len(s.round(0).drafts) != 1 {
+		t.Error("a line that may be longer is gone on with")
+	}
+	s.step(nd, received{link: id, msg: link.Blocks{Request: wanted, Last: true}})
+	if s.settle(5 * time.Second); len(s.round(0).drafts) != 0 {
+		t.Error("what one says and does not give keeps a member from writing")
+	}
+	s.agree()
 }

@@ -29,6 +29,7 @@ type sim struct {
 	links    linkID // of links that tests make by hand
 	tag      Tag
 	id       identity.RoundID
+	genesis  chain.ID
 	from     int                     // whose message came last
 	liar     *node                   // a member who is not honest, nil if all are
 	after    func(*node)             // looks at a node after each of its steps, if set
@@ -296,7 +297,7 @@ func (s *sim) found() {
 			if err != nil {
 				s.t.Fatal(err)
 			}
-			s.tag, s.id = r.Tag, c.rounds[r.Tag].id
+			s.tag, s.id, s.genesis = r.Tag, c.rounds[r.Tag].id, c.rounds[r.Tag].chain.Genesis()
 		})
 	}))
 	s.settle(time.Second)

@@ -66,6 +66,9 @@ func (r *round) acquainted() {
 func (p *peer) meet() {
 	if !p.theirs {
 		p.theirs = true
+		for line := range ordered(p.round.holds, compareDevices) { // its frontier may have come before
+			p.round.holdsUpTo(line, p.device(), p.known[line])
+		}
 		p.round.sendFrontier(p)
 		p.cameOnline()
 	}
