@@ -142,7 +142,7 @@ func simulate(t *testing.T, seed uint64, trace func(string)) {
 	c.end()
 	s.agree()
 	s.sameInAnyOrder()
-if s.liar == nil && (c.mends || len(c.clocks) == 1) { // a liar acknowledges what it likes; whose clock is wrong may find few
+	if s.liar == nil && (c.mends || len(c.clocks) == 1) { // a liar acknowledges what it likes; whose clock is wrong may find few
 		for i, nd := range s.nodes {
 			r := nd.core.rounds[s.tag]
 			if len(r.peers) < len(s.nodes)-1 {
