@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -74,6 +75,12 @@ func (s *scripts) Observe(ctx context.Context, to hook.Target, event hook.Event)
 func (s *scripts) Filter(_ context.Context, to hook.Target, i hook.Item) (hook.Verdict, error) {
 	if s.does[to.Extension] == "spins" && strings.Contains(i.Message.Text, "now") {
 		select {} // without an end, and deaf to its context, as what a script computes is
+	}
+	if strings.Contains(i.Message.Text, "late") {
+		time.Sleep(15 * lateBudget) // as if others kept the machine busy
+		if s.does[to.Extension] == "fails late" {
+			return hook.Verdict{}, fmt.Errorf("ran for too long")
+		}
 	}
 	return hook.Verdict{Action: hook.Rewrite, Text: i.Message.Text + to.Extension}, nil
 }
@@ -157,6 +164,33 @@ func TestOverrun(t *testing.T) {
 	w.noFault()
 }
 
+// lateBudget is what TestLate gives a script.
+const lateBudget = 20 * time.Millisecond
+
+// TestLate: a script that is late because the machine is busy is not asked further, but nothing is held against it; one that
+// answers late that it has computed for too long is turned off for that.
+func TestLate(t *testing.T) {
+	w := withScripts(t, map[string]any{"b": "fails late"})
+	w.filtered("abc")
+	w.scriptBudget(lateBudget)
+	late := 0
+	for range 2 * hook.Strikes {
+		if o, _ := w.in("late"); slices.Contains(o.Failed, "a") {
+			late++
+		}
+		w.until("b is asked no more, or free", func() bool { p := w.host.view.Load().extensions["b"].proc; return p.underWay() == 0 })
+	}
+	if late < hook.Strikes {
+		t.Errorf("late %d times", late)
+	}
+	if f := w.fault(); f.Extension != "b" || !strings.Contains(f.Text, "ran for too long") {
+		t.Errorf("%+v", f)
+	}
+	w.scriptBudget(20 * time.Second)
+	w.filtered("ac")
+	w.noFault()
+}
+
 // TestEnableExtension: the command that the line names turns one script on again.
 func TestEnableExtension(t *testing.T) {
 	w := withScripts(t, nil)
@@ -222,7 +256,7 @@ func TestRestart(t *testing.T) {
 	c, _ := w.host.Command("a.ask")
 	first := proc()
 	tell()
-	w.until("the first is told", func() bool { return len(w.chat.all()) == 3 })
+	w.until("the first is told", func() bool { return len(w.chat.all()) == 3 && first.underWay() == 0 })
 	os.Remove(gate)
 	first.child.Kill(t.Context())
 	<-first.child.exited

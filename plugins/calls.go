@@ -201,8 +201,11 @@ func answer(
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = overrun(budget)
 		}
-		if has(err, hook.CodeFailed) {
+		switch {
+		case has(err, hook.CodeFailed):
 			h.failed(c.Extension, c.Handler, err)
+		case has(err, hook.CodeClosed) && !errors.Is(err, errAway):
+			err = hook.Errorf(hook.CodeClosed, "extension %q ended before it answered", c.Extension)
 		}
 	}
 	return lines, err
@@ -212,7 +215,7 @@ func answer(
 var errSuspect = hook.Errorf(hook.CodeClosed, "its plugin is being looked at")
 
 // invoke makes a call of a handler. It returns with ctx at the latest. The handler gets no other call before it has answered
-// this one; a builtin's is waited for behind the scenes, to see whether it comes back.
+// this one; a builtin's is waited for behind the scenes, to see whether it comes back, and whether with an error.
 func invoke[T any](
 	ctx context.Context, e *extension, id hook.HandlerID, f func(context.Context, hook.Extender) (T, error),
 ) (T, error) {
@@ -245,6 +248,13 @@ func invoke[T any](
 	case a := <-answers:
 		return a.value, a.err
 	case <-ctx.Done():
+		if e.guest.builtin != nil {
+			go func() {
+				if a := <-answers; has(a.err, hook.CodeFailed) {
+					e.host.failed(e.Name, id, a.err)
+				}
+			}()
+		}
 		return none, ctx.Err()
 	}
 }
@@ -277,7 +287,9 @@ func (e *extension) enter(ctx context.Context, id hook.HandlerID) (leave func(),
 	}, nil
 }
 
-// failed takes note of a failure of a handler. The third within a minute turns its extension off.
+// failed takes note of a failure of a handler. The third within a minute turns its extension off. That a builtin was late is
+// not one: it measures what its extensions compute, and answers with an error when that was too much, be it afterwards; the
+// rest is for others to answer for, who keep the machine or its process busy.
 func (h *Host) failed(name string, id hook.HandlerID, err error) {
 	if has(err, hook.CodeClosed) {
 		return // its process has ended, which is counted elsewhere
@@ -289,6 +301,11 @@ func (h *Host) failed(name string, id hook.HandlerID, err error) {
 		return
 	}
 	what := e.guest.describe(name, id) + err.Error()
+	var late overrun
+	if e.guest.builtin != nil && errors.As(err, &late) {
+		e.log.line("host", what)
+		return
+	}
 	e.log.line("error", what)
 	if !e.guest.manages(name) && e.guest.mark(name).strikes.add(time.Now()) {
 		h.turnOff(e.guest, name, fmt.Sprintf("%d failures within a minute, the last of the %s", hook.Strikes, what))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"opentalk/plugins/hook"
@@ -95,9 +96,10 @@ func ask(ctx context.Context, s step, item hook.Item, end time.Time, fault func(
 }
 
 // overrun is the error of a call that has taken longer than it may.
-func overrun(budget time.Duration) error {
-	return hook.Errorf(hook.CodeFailed, "no answer within %v", budget)
-}
+type overrun time.Duration
+
+func (o overrun) Error() string { return fmt.Sprintf("no answer within %v", time.Duration(o)) }
+func (o overrun) Unwrap() error { return hook.Errorf(hook.CodeFailed, "%v", o.Error()) }
 
 func textOf(item hook.Item) string {
 	switch item.Stage {

@@ -282,8 +282,9 @@ func (x *extensions) plugins() (all []string) {
 // refusal is why a command of an extension did not do what it was to do: because the call was not right, or because something
 // is wrong with the extension.
 func refusal(err error, c plugins.Command) error {
-	if f, ok := extensionError(err).(*fault); ok && f.hint == "" && !errors.Is(err, &hook.Error{Code: hook.CodeFailed}) {
-		return f.but("/help %s shows how it is used", c.Name)
+	var told *hook.Error
+	if errors.As(err, &told) && told.Hint == "" && told.Code != hook.CodeFailed && told.Code != hook.CodeClosed {
+		return faultf(errExtensions, "%s", told.Text).but("/help %s shows how it is used", c.Name)
 	}
 	return extensionError(err)
 }
