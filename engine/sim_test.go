@@ -282,6 +282,9 @@ func (s *sim) blocksIn(msg link.Message) (blocks []*chain.Block, err error) {
 			if err != nil {
 				return nil, err
 			}
+			if len(one) == 0 {
+				continue // of a version to come, or a liar's
+			}
 			b = one[0]
 			s.verified[string(raw)] = b
 		}

@@ -142,15 +142,10 @@ func simulate(t *testing.T, seed uint64, trace func(string)) {
 	c.end()
 	s.agree()
 	s.sameInAnyOrder()
-	if s.liar == nil && (c.mends || len(c.clocks) == 1) { // a liar acknowledges what it likes; whose clock is wrong may find few
-		for i, nd := range s.nodes {
-			r := nd.core.rounds[s.tag]
-			if len(r.peers) < len(s.nodes)-1 {
-				continue // behind a wall it has tried an address in vain as often as it may in a day; who is not linked does not tell
-			}
-			if n := len(r.unheld); n > 0 {
-				t.Errorf("node %d does not know of %d of its blocks that all hold them", i, n)
-			}
+	for _, nd := range s.honest() { // who is linked to everybody has everybody's word
+		r := nd.core.rounds[s.tag]
+		if n := len(r.unheld); n > 0 && s.liar == nil && len(r.peers) == len(s.nodes)-1 {
+			t.Errorf("node %d does not know of %d of its blocks that all hold them", nd.N, n)
 		}
 	}
 	if t.Failed() {

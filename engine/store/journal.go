@@ -146,6 +146,7 @@ const (
 	opRemovePeer
 	opPutSetting
 	opRemoveSetting
+	opHead
 )
 
 func appendOp(b []byte, op byte, tag identity.Tag, parts ...[]byte) []byte {
@@ -197,7 +198,7 @@ var errJournal = fmt.Errorf("%w: journal says what was never written", ErrDamage
 func (o operation) fits() bool {
 	const draft, device = 16, len(identity.Device{})
 	sizes, ok := map[byte][]int{ // −1: any
-		opAddBlock: {entrySize, -1, -1}, opBehead: {-1}, opPutDraft: {draft, -1}, opRemoveDraft: {draft},
+		opAddBlock: {entrySize, -1, -1}, opBehead: {-1}, opHead: {-1}, opPutDraft: {draft, -1}, opRemoveDraft: {draft},
 		opPutPeer: {device, -1}, opRemovePeer: {device}, opPutSetting: {-1, -1}, opRemoveSetting: {-1},
 	}[o.op]
 	if !ok || len(sizes) != len(o.parts) {
@@ -219,6 +220,8 @@ func (o operation) apply(t Tx) error {
 		return err
 	case opBehead:
 		return t.Behead(o.tag, splitIDs(p[0]))
+	case opHead:
+		return t.Head(o.tag, splitIDs(p[0]))
 	case opPutDraft:
 		return t.PutDraft(o.tag, [16]byte(p[0]), p[1])
 	case opRemoveDraft:

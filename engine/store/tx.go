@@ -183,7 +183,7 @@ func (t *tx) Behead(tag identity.Tag, ids []ID) error {
 }
 
 func (t *tx) Head(tag identity.Tag, ids []ID) error {
-	return t.in(tag, nil, func(r *round) error {
+	err := t.in(tag, nil, func(r *round) error {
 		for _, id := range ids {
 			arrival, found, err := r.get(idsBucket, id[:])
 			if err == nil && found {
@@ -195,6 +195,7 @@ func (t *tx) Head(tag identity.Tag, ids []ID) error {
 		}
 		return nil
 	})
+	return t.note(err, opHead, tag, joinIDs(ids))
 }
 
 // addBlock writes the block, its indexes and its being a head. None of the keys may be taken: a number that is would mean a

@@ -185,7 +185,7 @@ func (c *session) names(r *round) {
 	var nicks []string
 	for _, m := range c.sorted(r) {
 		nick := c.nickOf(m.Person)
-		if m.Verified || m.Own {
+		if m.Verified {
 			nick = "+" + nick
 		}
 		nicks = append(nicks, nick)

@@ -225,7 +225,7 @@ func (c *session) whoReply(channel string, m hook.Member) {
 	if m.Online || m.Own {
 		flags = "H"
 	}
-	if m.Verified || m.Own {
+	if m.Verified {
 		flags += "+"
 	}
 	c.reply("352", channel, "id", host(m.Fingerprint), serverName, c.nickOf(m.Person), flags, "0 "+oneLine(m.Handle))
