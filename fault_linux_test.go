@@ -18,7 +18,7 @@ import (
 func failFlushes(t *testing.T, pid int) (end func() int) {
 	t.Helper()
 	log := filepath.Join(t.TempDir(), "calls")
-	cmd := exec.Command("strace", "-f", "-o", log, "-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO", "-p", fmt.Sprint(pid))
+	cmd := exec.Command("strace", "-f", "-o", log, "-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO", "-p", fmt.Sprint(pid))
 	said, err := cmd.StderrPipe()
 	if err == nil {
 		err = cmd.Start()
