@@ -101,81 +101,124 @@ func (r *round) rehold() {
 }
 
 // uncover undoes what blocks did as heads that are held now: of what they descend from, what is ahead too is held, and the
-// first that is not is a head again, unless something else cites it.
+// first that is not is a head again, unless something cites it that is not held: this device cites its own blocks, which are
+// none of them ahead to it, whatever the clock says.
 func (r *round) uncover(blocks []*chain.Block) error {
-	known, again := map[chain.ID]bool{}, map[chain.ID]chain.Place{}
-	for _, at := range slices.Concat(r.chain.Heads(), r.chain.Held()) {
-		known[at.ID] = true
-	}
-	var ids []store.ID
-	for queue := slices.Clone(blocks); len(queue) > 0; queue = queue[1:] {
-		for _, id := range queue[0].Edges() {
-			at, _, err := r.place(id)
-			if err != nil {
-				return err
-			}
-			if known[id] {
-				continue
-			}
-			if known[id] = true; !r.ahead(at) {
-				again[id] = at
-				continue
-			}
-			b, err := r.block(id)
-			if err != nil {
-				return err
-			}
-			r.hold(b)
-			queue, ids = append(queue, b), append(ids, id)
-		}
-	}
-	if err := r.strike(again); err != nil {
+	ahead, again, err := r.descent(blocks)
+	if err != nil || len(ahead)+len(again) == 0 {
 		return err
 	}
-	for id := range ordered(again, chain.ID.Compare) {
+	cited, err := r.cited(ahead, again)
+	if err != nil {
+		return err
+	}
+	var ids []store.ID
+	var heads []chain.Place
+	for id := range ordered(ahead, chain.ID.Compare) {
+		if cited[id] {
+			continue
+		}
+		b, err := r.block(id)
+		if err != nil {
+			return err
+		}
+		r.hold(b)
 		ids = append(ids, id)
 	}
+	for id, at := range ordered(again, chain.ID.Compare) {
+		if !cited[id] {
+			heads, ids = append(heads, at), append(ids, id)
+		}
+	}
 	if len(ids) > 0 {
-		r.chain.Head(slices.Collect(maps.Values(again)))
+		r.chain.Head(heads)
 		r.c.write(func(w store.Tx) error { return w.Head(r.tag, ids) }, nil)
 	}
 	return nil
 }
 
-// strike takes out of places those that a block cites which is not held. It reads on from the first of them for as long as
-// there are any, which is not far: who writes cites what nobody has cited.
-func (r *round) strike(places map[chain.ID]chain.Place) error {
-	cited := func(b *chain.Block) {
-		if !r.ahead(b.Place()) {
-			for _, id := range b.Edges() {
-				delete(places, id)
+// descent returns what blocks descend from that is neither a head nor held: what is ahead, and the first that is not.
+func (r *round) descent(blocks []*chain.Block) (ahead, again map[chain.ID]chain.Place, err error) {
+	known := map[chain.ID]bool{}
+	ahead, again = map[chain.ID]chain.Place{}, map[chain.ID]chain.Place{}
+	for _, at := range slices.Concat(r.chain.Heads(), r.chain.Held()) {
+		known[at.ID] = true
+	}
+	for queue := slices.Clone(blocks); len(queue) > 0; queue = queue[1:] {
+		for _, id := range queue[0].Edges() {
+			if known[id] {
+				continue
+			}
+			known[id] = true
+			at, _, err := r.place(id)
+			if err != nil {
+				return nil, nil, err
+			}
+			if !r.ahead(at) {
+				again[id] = at
+				continue
+			}
+			b, err := r.block(id)
+			if err != nil {
+				return nil, nil, err
+			}
+			ahead[id], queue = at, append(queue, b)
+		}
+	}
+	return ahead, again, nil
+}
+
+// cited returns what is cited by blocks that are not held, of what is ahead and what was first that is not; the rest of ahead
+// will be held. It reads back from the end, which is not far: who writes cites what nobody has cited.
+func (r *round) cited(ahead, again map[chain.ID]chain.Place) (map[chain.ID]bool, error) {
+	from, held, cited := store.End, map[chain.ID]bool{}, map[chain.ID]bool{}
+	for _, places := range []map[chain.ID]chain.Place{ahead, again} {
+		for _, p := range places {
+			if at := (store.Position{T: p.T, ID: p.ID}); at.Compare(from) < 0 {
+				from = at
 			}
 		}
 	}
-	for _, b := range r.unlanded {
-		cited(b)
+	for _, at := range r.chain.Held() {
+		held[at.ID] = true
 	}
-	at := store.End
-	for _, p := range places {
-		if first := (store.Position{T: p.T, ID: p.ID}); first.Compare(at) < 0 {
-			at = first
+	look := func(b *chain.Block) {
+		id := b.ID()
+		if _, is := ahead[id]; held[id] || b.T >= r.shed && r.ahead(b.Place()) || is && !cited[id] {
+			return
+		}
+		for _, edge := range b.Edges() {
+			cited[edge] = true
 		}
 	}
-	for r.kept && len(places) > 0 {
-		blocks, err := r.c.store.After(r.tag, at, store.Limit{})
-		if err != nil || len(blocks) == 0 {
-			return err
+	pending := slices.SortedFunc(maps.Values(r.unlanded), func(a, b *chain.Block) int { return b.Position().Compare(a.Position()) })
+	for at := store.End; r.kept; {
+		blocks, err := r.c.store.Before(r.tag, at, store.Limit{})
+		if err != nil {
+			return nil, err
 		}
 		for _, raw := range blocks {
+			if at = raw.Position(); at.Compare(from) <= 0 {
+				break
+			}
 			b, err := chain.Parse(raw.Raw)
 			if err != nil {
-				return fmt.Errorf("%w: %w", ErrStoreDamaged, err)
+				return nil, fmt.Errorf("%w: %w", ErrStoreDamaged, err)
 			}
-			cited(b)
+			for len(pending) > 0 && pending[0].Position().Compare(b.Position()) > 0 {
+				look(pending[0])
+				pending = pending[1:]
+			}
+			look(b)
 		}
-		at = blocks[len(blocks)-1].Position()
+		if len(blocks) == 0 || at.Compare(from) <= 0 {
+			break
+		}
 	}
-	return nil
+	for _, b := range pending {
+		look(b)
+	}
+	return cited, nil
 }
 
 // release makes heads of the held blocks whose time has come.

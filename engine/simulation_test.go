@@ -49,6 +49,14 @@ func TestSimulation(t *testing.T) {
 	}
 }
 
+// TestSimulationRemembers runs seeds that have found something and are not among the usual ones. In 5004 a device cites with a
+// block of its own what is ahead to it, and so is neither held nor a head.
+func TestSimulationRemembers(t *testing.T) {
+	for _, seed := range []uint64{5004} {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { simulate(t, seed, nil) })
+	}
+}
+
 // TestSimulationRepeats: a seed gives the same course of events, to the byte.
 func TestSimulationRepeats(t *testing.T) {
 	for seed := range uint64(6) {
