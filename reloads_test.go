@@ -56,7 +56,7 @@ func TestReloadsOfTheChild(t *testing.T) {
 	t.Logf("the scripts' process: %v before, %v after; the chat: %v, %v", before[0], after[0], before[1], after[1])
 	for i, who := range []string{"the scripts' process", "the chat"} {
 		b, a := before[i], after[i]
-		if a.memory > b.memory+16<<20 || a.files > b.files+2 || a.threads > b.threads+4 {
+		if a.memory > b.memory+growth || a.files > b.files+2 || a.threads > b.threads+4 {
 			t.Errorf("%s: %v before, %v after", who, b, a)
 		}
 	}
