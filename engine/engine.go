@@ -28,7 +28,7 @@
 //	forks.go      devices that write two histories
 //	retire.go     a device gives way to a new one of the same person
 //	dialling.go   addresses, back-off, joining; record.go: where members say they are
-//	mesh.go       few links in large rounds
+//	mesh.go       few links in large rounds; prune.go: who brings whom what
 //	people.go     members and their names
 //	announce.go   new names and topics; changes.go: what those and leave blocks change
 //	depart.go     leaving a round, and coming back to it

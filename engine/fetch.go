@@ -63,7 +63,9 @@ func (p *peer) onAnnounce(m link.Announce) {
 		switch {
 		case err != nil:
 		case ok:
-			p.acknowledge(e.Author)
+			p.known[e.Author] = max(p.known[e.Author], e.Seq)
+			p.acknowledge(e.Author, e.Seq)
+			p.inVain(e.Author)
 		default:
 			news = append(news, id)
 		}

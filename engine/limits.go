@@ -64,6 +64,10 @@ const (
 	// one asked.
 	maxFetching = 4096
 	fetchTime   = 10 * time.Second
+	// Who gets an author's blocks from others is told of them pruneWait after they came here, or up to twice that: long enough
+	// to share a message, short enough that a line of a talk is not missed. pruneAgain is how often it is said again.
+	pruneWait  = 250 * time.Millisecond
+	pruneAgain = time.Second
 
 	// An address that nobody has answered at, but that somebody's record names, is tried hearsayTries times in hearsayDay,
 	// and all such addresses together no faster than once in hearsayEvery.

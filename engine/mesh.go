@@ -115,15 +115,18 @@ func (r *round) exchange() {
 	}
 }
 
-// spread gives a new block to a peer: whole, or its id alone on a link that the far side of a large round has dialled. Both
-// are acknowledged.
+// spread gives a new block to a peer: whole, or its id alone on a link that the far side of a large round has dialled; both
+// are acknowledged. Who gets it from others anyway is told of it later.
 func (r *round) spread(p *peer, b *chain.Block) {
-	if !r.large() || p.dialled {
+	switch {
+	case p.pruned.theirs[b.Author]:
+		p.tellLater(b.Author)
+	case !r.large() || p.dialled:
 		r.pushTo(p, b)
-		return
+	default:
+		p.expectAck(b)
+		p.send(link.Announce{IDs: [][32]byte{b.ID()}})
 	}
-	p.expectAck(b)
-	p.send(link.Announce{IDs: [][32]byte{b.ID()}})
 }
 
 // random draws a number below n.

@@ -36,7 +36,7 @@ type peer struct {
 	informed bool              // it has been told the whole frontier here
 	told     map[Device]uint64 // newest seq it was told of or sent, per device
 	stale    bool              // known may hold what this device lacks
-	ackDue   map[Device]bool   // lines whose progress it is to be told of
+	ackDue   map[Device]uint64 // lines whose progress it is to be told of, once they are durable up to there
 
 	queued  int               // bytes on their way out
 	lagging bool              // more was to be pushed than it took
@@ -60,7 +60,8 @@ type peer struct {
 	preview uint64            // the number of the NEWEST, 0 if there was none
 	probing *probing          // the answer that it waits for, if it has asked whether it is reached
 	asking  *asking           // what it has been asked about that
-	whole   bool              // everything that it offered has been fetched: it no longer delays signing
+	pruned  pruned
+	whole   bool // everything that it offered has been fetched: it no longer delays signing
 }
 
 func (p *peer) device() Device           { return p.cred.Device() }
@@ -117,8 +118,9 @@ func (e linkUp) apply(c *core) {
 	}
 	p := &peer{
 		id: e.link, round: r, cred: e.cred, address: e.address, dialled: e.dialled, since: c.now, heard: c.now,
-		known: map[Device]uint64{}, told: map[Device]uint64{}, ackDue: map[Device]bool{},
+		known: map[Device]uint64{}, told: map[Device]uint64{}, ackDue: map[Device]uint64{},
 		owes: map[Device]uint64{}, tried: map[Device]uint64{}, proved: map[Device]bool{},
+		pruned: pruned{theirs: map[Device]bool{}, ours: map[Device]time.Time{}, late: map[Device]bool{}},
 	}
 	if e.dialled {
 		r.reached(e.address, p)
@@ -235,6 +237,7 @@ func (e written) apply(c *core) {
 
 // tick looks after one link: whether it lives, and whether it does what was asked of it.
 func (p *peer) tick() {
+	p.tellLate()
 	c := p.round.c
 	quiet := c.now.Sub(p.heard)
 	switch {
@@ -295,6 +298,10 @@ func (e received) apply(c *core) {
 	case link.Announce:
 		if p.level() {
 			p.onAnnounce(m)
+		}
+	case link.Prune:
+		if p.online() {
+			p.onPrune(m)
 		}
 	case link.Addresses:
 		if p.online() {

@@ -45,6 +45,7 @@ func (m *merge) Pop() any {
 
 // onRequest takes an order; serve fills it.
 func (p *peer) onRequest(m link.Message) {
+	p.graft(m)
 	var s *serving
 	var err error
 	switch m := m.(type) {

@@ -55,7 +55,7 @@ func (r *round) acquainted() {
 	r.c.settled(func() {
 		for _, p := range r.peers {
 			if r.member && r.holdsFirst(p.device()) {
-				p.acknowledge(p.device())
+				p.acknowledge(p.device(), 0)
 				p.meet()
 			}
 		}
@@ -164,8 +164,23 @@ func (p *peer) learn(entries []link.Entry) {
 			}
 		}
 		r.heldTo(p.device(), e)
-		p.stale = p.stale || p.lacks(e.Device, e.Seq) > 0
+		if p.justSaid(e) {
+			p.fetch([]chain.ID{e.ID})
+		} else {
+			p.stale = p.stale || p.lacks(e.Device, e.Seq) > 0
+		}
 	}
+}
+
+// justSaid reports whether all that an entry shows to be missing here is one new block of somebody else's. It is fetched like
+// one that was announced.
+func (p *peer) justSaid(e link.Entry) bool {
+	r := p.round
+	if !p.level() || r.source != nil || p.lacks(e.Device, e.Seq) != 1 || e.Device == r.c.self.Key.Device() {
+		return false
+	}
+	line := r.chain.Line(e.Device)
+	return line == nil || line.Fork == nil
 }
 
 // tellNews lets a peer know of whatever has become durable since it was last told, and so lets it ask.
@@ -197,16 +212,16 @@ func (p *peer) ack(entries []link.Entry) {
 	}
 }
 
-// acknowledge notes that the peer is to be told how far a line is durable, at the end of the step.
-func (p *peer) acknowledge(d Device) { p.ackDue[d] = true }
+// acknowledge notes that the peer is to be told how far a line is durable, at the end of the step in which it is up to seq.
+func (p *peer) acknowledge(d Device, seq uint64) { p.ackDue[d] = max(p.ackDue[d], seq) }
 
 func (p *peer) sendAcks() {
 	if len(p.ackDue) == 0 {
 		return
 	}
 	entries := make([]link.Entry, 0, len(p.ackDue))
-	for d := range ordered(p.ackDue, compareDevices) {
-		if at, ok := p.round.durable[d]; ok {
+	for d, due := range ordered(p.ackDue, compareDevices) {
+		if at, ok := p.round.durable[d]; ok && at.Seq >= due {
 			entries = append(entries, entryOf(at))
 			p.told[d] = max(p.told[d], at.Seq)
 			delete(p.ackDue, d)
@@ -281,7 +296,10 @@ func (r *round) admit(p *peer, b *chain.Block, pushed bool) error {
 		if _, ok, err := r.entry(b.ID()); err != nil {
 			return err
 		} else if ok {
-			from.acknowledge(b.Author)
+			from.acknowledge(b.Author, b.Seq)
+			if pushed {
+				from.inVain(b.Author)
+			}
 			continue
 		}
 		missing, err := r.chain.Check(b)
@@ -338,12 +356,12 @@ func (r *round) take(p *peer, b *chain.Block, pushed bool) error {
 			// By whichever link: that of the block may have gone as a duplicate. The author counts who holds it, whoever
 			// brought it.
 			if other.device() == p.device() || other.wrote(b.Author) {
-				other.acknowledge(b.Author)
+				other.acknowledge(b.Author, b.Seq)
 			}
 		}
 		for _, id := range announcers {
 			if other := r.c.peers[id]; other != nil {
-				other.acknowledge(b.Author)
+				other.acknowledge(b.Author, b.Seq)
 			}
 		}
 		for _, other := range r.peers {

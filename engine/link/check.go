@@ -92,8 +92,10 @@ func (m Reached) check() error {
 	return nil
 }
 
+func (m Prune) check() error { return count("devices", len(m.Devices), MaxPruned) }
+
 func (m Unknown) check() error {
-	if m.Kind >= KindReady && m.Kind <= KindReached {
+	if m.Kind >= KindReady && m.Kind <= KindPrune {
 		return fmt.Errorf("%s as an unknown message", m.Kind)
 	}
 	return nil

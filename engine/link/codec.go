@@ -106,6 +106,8 @@ func Decode(b []byte) (Message, error) {
 		return decode[Reach](b)
 	case KindReached:
 		return decode[Reached](b)
+	case KindPrune:
+		return decode[Prune](b)
 	}
 	return Unknown{Kind: Kind(b[0]), Body: bytes.Clone(b[1:])}, nil
 }

@@ -3,6 +3,8 @@ package link
 import (
 	"bytes"
 	"testing"
+
+	"opentalk/engine/identity"
 )
 
 // FuzzMessage: what decodes has one encoding, and is within the limits that a sender has.
@@ -10,7 +12,7 @@ func FuzzMessage(f *testing.F) {
 	for _, m := range []Message{Ready{Clock: 1}, Genesis{Block: blob(9)}, Blocks{Blocks: blobsOf(2, 9)}, Frontier{Entries: make([]Entry, 2)},
 		Ack{}, Want{Request: 1, Ranges: make([]Range, 2)}, Fetch{Request: 1, IDs: make([][32]byte, 2)}, Newest{Request: 1, Count: 1},
 		Announce{IDs: make([][32]byte, 1)}, Addresses{Records: blobsOf(2, 9)}, Proof{A: blob(1), B: blob(2)}, Ping{}, Pong{}, Reach{Request: 1},
-		Reached{Request: 1, Entries: []ReachedAt{{Address: "a"}}}, Unknown{Kind: 99}} {
+		Reached{Request: 1, Entries: []ReachedAt{{Address: "a"}}}, Prune{Devices: make([]identity.Device, 2)}, Unknown{Kind: 99}} {
 		f.Add(must(Encode(m)))
 	}
 	for _, r := range refused {

@@ -55,6 +55,8 @@ const (
 	// MaxAddresses records of at most MaxAddress bytes in one message: 64 KiB.
 	MaxAddresses = 64
 	MaxAddress   = 1 << 10
+	// MaxPruned devices in one PRUNE.
+	MaxPruned = 512
 	// MaxReached addresses, of at most MaxReachedAddress bytes, in one answer: what a record may hold.
 	MaxReached        = 8
 	MaxReachedAddress = 255

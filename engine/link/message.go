@@ -36,6 +36,7 @@ const (
 	KindPong      Kind = 13
 	KindReach     Kind = 14
 	KindReached   Kind = 15
+	KindPrune     Kind = 16
 )
 
 // Ready is the first message of each side, sent once.
@@ -182,6 +183,12 @@ type ReachedAt struct {
 	Outcome Outcome
 }
 
+// Prune asks the receiver not to push or announce blocks of some devices: the sender gets them sooner from others.
+type Prune struct {
+	_       struct{} `cbor:",toarray"`
+	Devices []identity.Device
+}
+
 // Outcome is what came of trying an address. One that is not known is a failure.
 type Outcome uint64
 
@@ -218,11 +225,12 @@ func (Ping) kind() Kind      { return KindPing }
 func (Pong) kind() Kind      { return KindPong }
 func (Reach) kind() Kind     { return KindReach }
 func (Reached) kind() Kind   { return KindReached }
+func (Prune) kind() Kind     { return KindPrune }
 func (m Unknown) kind() Kind { return m.Kind }
 
 // String names the kind, for logs.
 func (k Kind) String() string {
-	names := []string{"", "ready", "genesis", "blocks", "frontier", "ack", "want", "fetch", "newest", "announce", "addresses", "proof", "ping", "pong", "reach", "reached"}
+	names := []string{"", "ready", "genesis", "blocks", "frontier", "ack", "want", "fetch", "newest", "announce", "addresses", "proof", "ping", "pong", "reach", "reached", "prune"}
 	if k > 0 && int(k) < len(names) {
 		return names[k]
 	}

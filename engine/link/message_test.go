@@ -55,7 +55,7 @@ func messages() *rapid.Generator[Message] {
 				return Entry{Device: drawID(t), Seq: num("seq"), ID: drawID(t)}
 			}), 0, 20).Draw(t, "entries")
 		}
-		switch rapid.IntRange(1, 16).Draw(t, "kind") {
+		switch rapid.IntRange(1, 17).Draw(t, "kind") {
 		case 1:
 			return Ready{HavePubKey: rapid.Bool().Draw(t, "key"), HaveGenesis: rapid.Bool().Draw(t, "genesis"), Clock: num("clock"),
 				Frontier: drawID(t), Records: drawID(t)}
@@ -90,8 +90,10 @@ func messages() *rapid.Generator[Message] {
 			return Reached{Request: req(), Entries: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) ReachedAt {
 				return ReachedAt{Address: rapid.StringN(1, 60, MaxReachedAddress).Draw(t, "address"), Outcome: Outcome(num("outcome"))}
 			}), 0, MaxReached).Draw(t, "entries")}
+		case 16:
+			return Prune{Devices: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) identity.Device { return drawID(t) }), 0, 20).Draw(t, "devices")}
 		}
-		return Unknown{Kind: Kind(rapid.IntRange(16, 255).Draw(t, "unknown")), Body: blob(MaxMessage - 1)}
+		return Unknown{Kind: Kind(rapid.IntRange(17, 255).Draw(t, "unknown")), Body: blob(MaxMessage - 1)}
 	})
 }
 
@@ -160,6 +162,7 @@ func TestLimitsOfMessages(t *testing.T) {
 		{Reached{Request: 1, Entries: []ReachedAt{{Address: "a"}}}, Reached{Request: 1, Entries: fill[ReachedAt](1)}, "0 bytes"},
 		{Reached{Request: 1}, Reached{Request: 1, Entries: []ReachedAt{{Address: strings.Repeat("a", MaxReachedAddress+1)}}}, "256 bytes"},
 		{Reached{Request: 1}, Reached{Request: 1, Entries: []ReachedAt{{Address: "a", Outcome: MaxNumber + 1}}}, "outcome"},
+		{Prune{Devices: fill[identity.Device](MaxPruned)}, Prune{Devices: fill[identity.Device](MaxPruned + 1)}, "513 devices"},
 		{Unknown{Kind: 200, Body: blob(MaxMessage - 1)}, Unknown{Kind: 200, Body: blob(MaxMessage)}, "73729"},
 		{Unknown{Kind: 0}, Unknown{Kind: KindPing}, "ping as an unknown"},
 	} {
@@ -224,7 +227,7 @@ func TestOneEncodingOnly(t *testing.T) {
 }
 
 func TestUnknownKindsAreKept(t *testing.T) {
-	for _, raw := range [][]byte{{0}, {16}, {99, 1, 2, 3}, {255, 0xff}} {
+	for _, raw := range [][]byte{{0}, {17}, {99, 1, 2, 3}, {255, 0xff}} {
 		m, err := Decode(raw)
 		if u, ok := m.(Unknown); err != nil || !ok || byte(u.Kind) != raw[0] || !bytes.Equal(u.Body, raw[1:]) {
 			t.Errorf("% x: %v, %v", raw, m, err)

@@ -332,6 +332,7 @@ func TestVectorMessages(t *testing.T) {
 		Proof{A: seed("a", 200), B: seed("b", 200)},
 		Ping{Nonce: 1<<64 - 1, Clock: 0}, Pong{Nonce: 256, Clock: 255},
 		Reach{Request: 5}, Reached{Request: 5, Entries: []ReachedAt{{Address: "192.0.2.1:7654"}, {Address: "[2001:db8::1]:7654", Outcome: OutcomeTimeout}}},
+		Prune{Devices: []identity.Device{dev}},
 		Unknown{Kind: 200, Body: seed("later", 10)}, Unknown{Kind: 0},
 	}
 	var list messageVectors
