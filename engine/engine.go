@@ -148,7 +148,7 @@ func newEngine(h home, cfg Config) *Engine {
 	e := &Engine{
 		home: h, log: cfg.Log, network: cfg.Network,
 		replay: &link.Replay{}, guard: link.NewGuard(time.Now),
-		events: newQueue(), calls: make(chan call), inbox: make(chan event, 32),
+		events: newQueue(), calls: make(chan call), inbox: make(chan event, inboxSize),
 		disk: make(chan commit, 1), synced: make(chan committed, 1),
 		stopped: make(chan struct{}), wires: map[linkID]*wire{},
 	}

@@ -38,6 +38,8 @@ const (
 	sendQueue  = 1 << 20
 	serveBelow = 256 << 10
 	serveChunk = 48 << 10
+	// writtenStep is how much leaves before the core is told that it has: nobody has to wake up for each line.
+	writtenStep = 64 << 10
 	// Of what is served, serveAhead bytes and serveAheadBlocks blocks are read ahead, over all lines together; a line has at
 	// least one in memory. maxLines bounds the lines of one answer: more are asked for in another.
 	serveAhead       = 1 << 20
@@ -126,7 +128,8 @@ const (
 	backlog       = 1024
 	backlogWrites = 256
 	backlogBytes  = 4 << 20
-	// readAhead is how many messages of a link are read and verified while those before them are taken in.
+	// Of what comes over links inboxSize messages wait for the core, and of each link readAhead more are verified meanwhile.
+	inboxSize = 32
 	readAhead = 4
 
 	// Who lacks more than previewOver blocks of a peer asks for the newest previewBlocks first, to show them before the

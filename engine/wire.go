@@ -137,60 +137,55 @@ func (e *Engine) talk(conn *link.Conn, self link.Self, address string) {
 		w.end(link.ReasonDone)
 		return
 	}
-	gone := make(chan struct{})
-	defer close(gone)
-	ahead := make(chan *reading, readAhead)
-	e.work.Go(func() { w.read(ahead, gone) })
-	for r := range ahead {
-		<-r.verified
-		if r.err != nil {
-			e.down(w, r.reason, r.err)
-			return
-		}
-		if !e.post(r.received) {
-			return
-		}
-	}
+	reason, err := w.hear()
+	e.down(w, reason, err)
 }
 
-// reading is a message that has come, or the end of the link. Once verified is closed, the rest is known.
-type reading struct {
-	received
-	err      error       // why it is the end: of the link, or of a block in the message
-	reason   link.Reason // a fault if it is one of the far end
-	verified chan struct{}
-}
-
-// read takes in messages a few ahead of the core, so that the network, the signatures and the disk are all busy at once. It
-// goes on until the link ends or gone is closed.
-func (w *wire) read(ahead chan<- *reading, gone <-chan struct{}) {
-	defer close(ahead)
+// hear hands what comes to the core, in order, until the link ends. A message of many blocks is verified while the next ones are
+// read, so that the network, the signatures and the disk are all busy at once; whatever is short goes the shortest way.
+func (w *wire) hear() (link.Reason, error) {
+	under := make(chan struct{}, readAhead)
+	before := make(chan struct{}) // closed once the core has all that came before
+	close(before)
 	for {
-		r := &reading{verified: make(chan struct{})}
-		r.link = w.id
-		var ended error
-		if r.msg, ended = w.conn.Receive(); ended != nil {
-			if r.err = ended; errors.Is(ended, link.ErrViolation) {
-				r.reason = link.ReasonViolation
-			}
-			close(r.verified)
-		} else {
+		msg, err := w.conn.Receive()
+		switch m, many := msg.(link.Blocks); {
+		case errors.Is(err, link.ErrViolation):
+			<-before
+			return link.ReasonViolation, err
+		case err != nil:
+			<-before
+			return link.ReasonDone, err
+		case many && len(m.Blocks) > 1:
+			under <- struct{}{}
+			earlier, done := before, make(chan struct{})
+			before = done
 			w.engine.work.Go(func() {
-				defer close(r.verified)
-				if r.blocks, r.err = blocksIn(r.msg); r.err != nil {
-					r.reason = link.ReasonBlock
+				defer close(done)
+				if reason, err := w.handOver(msg, earlier); err != nil {
+					w.engine.down(w, reason, err)
 				}
+				<-under
 			})
-		}
-		select {
-		case ahead <- r:
-		case <-gone:
-			return
-		}
-		if ended != nil {
-			return
+		default:
+			if reason, err := w.handOver(msg, before); err != nil {
+				return reason, err
+			}
 		}
 	}
+}
+
+// handOver verifies what is in a message, and gives it to the core after those before it.
+func (w *wire) handOver(msg link.Message, before <-chan struct{}) (link.Reason, error) {
+	blocks, err := blocksIn(msg)
+	<-before
+	if err != nil {
+		return link.ReasonBlock, err
+	}
+	if !w.engine.post(received{w.id, msg, blocks}) {
+		return link.ReasonDone, net.ErrClosed
+	}
+	return link.ReasonDone, nil
 }
 
 // down ends a link, and tells the core.
@@ -288,6 +283,7 @@ func (w *wire) end(reason link.Reason) {
 }
 
 func (w *wire) run() {
+	n := 0 // what has left and the core has not been told of
 	for {
 		w.mu.Lock()
 		batch, ended := w.queue, w.ended
@@ -299,11 +295,13 @@ func (w *wire) run() {
 				w.conn.Close(link.ReasonDone)
 				return // Receive fails, too, and says so
 			}
-			n := 0
 			for _, m := range batch {
 				n += weight(m)
 			}
-			w.engine.post(written{w.id, n})
+			if n >= writtenStep {
+				w.engine.post(written{w.id, n})
+				n = 0
+			}
 		case ended:
 			w.conn.Close(w.reason)
 			return
