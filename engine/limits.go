@@ -125,7 +125,9 @@ const (
 	// backlog is how many events the front may be behind before links are read no further; backlogWrites how many writes the
 	// disk may be behind, and backlogBytes what those may weigh. As much again may be on its way to the disk. Each block of a
 	// long round is written at a random place of the store's index: more at once take more memory, and are not faster.
+	// eventsAhead events get to the front without help of another goroutine.
 	backlog       = 1024
+	eventsAhead   = 64
 	backlogWrites = 256
 	backlogBytes  = 4 << 20
 	// Of what comes over links inboxSize messages wait for the core, and of each link readAhead more are verified meanwhile.

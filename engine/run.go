@@ -118,28 +118,38 @@ func (e *Engine) shutDown() {
 	close(e.disk)
 }
 
-// queue carries events to the front without ever making the core wait.
+// queue carries events to the front without ever making the core wait: straight where there is room, by way of pump where there
+// is not.
 type queue struct {
 	out   chan Event
 	eased chan struct{} // gets a token when the queue is no longer full
 	more  chan struct{}
 	done  chan struct{}
 
-	mu     sync.Mutex
-	events []Event
-	wasFul bool
+	mu      sync.Mutex
+	events  []Event // that pump has not taken
+	pumping bool    // pump has some, or is to take some: what comes now comes after those
+	wasFull bool
 }
 
 func newQueue() *queue {
 	return &queue{
-		out: make(chan Event), eased: make(chan struct{}, 1), more: make(chan struct{}, 1), done: make(chan struct{}),
+		out: make(chan Event, eventsAhead), eased: make(chan struct{}, 1), more: make(chan struct{}, 1),
+		done: make(chan struct{}),
 	}
 }
 
 func (q *queue) put(ev Event) {
 	q.mu.Lock()
-	q.events = append(q.events, ev)
-	q.mu.Unlock()
+	defer q.mu.Unlock()
+	if !q.pumping {
+		select {
+		case q.out <- ev:
+			return
+		default:
+		}
+	}
+	q.events, q.pumping = append(q.events, ev), true
 	signal(q.more)
 }
 
@@ -147,8 +157,8 @@ func (q *queue) put(ev Event) {
 func (q *queue) full() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.wasFul = len(q.events) > backlog
-	return q.wasFul
+	q.wasFull = len(q.events) > backlog
+	return q.wasFull
 }
 
 // pump hands events over, one after another. After close it hands over what is left, while somebody reads.
@@ -178,9 +188,9 @@ func (q *queue) take() []Event {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	batch := q.events
-	q.events = nil
-	if q.wasFul {
-		q.wasFul = false
+	q.events, q.pumping = nil, len(batch) > 0
+	if q.wasFull {
+		q.wasFull = false
 		signal(q.eased)
 	}
 	return batch

@@ -17,7 +17,7 @@ const (
 	// instead, and commitAfter how long it waits for more: as much is held in memory, and done again after a crash.
 	maxRecord   = 96 << 10
 	journalSize = 512 << 10
-	commitAfter = 100 * time.Millisecond
+	commitAfter = time.Second
 
 	maxDepth = 32 // levels of one tree; a full tree of a billion blocks has 8
 
