@@ -44,9 +44,7 @@ func (s *Shell) run(in input) {
 	}
 	c.tell = func(f func(view)) { s.post(func() { f(s.view) }) }
 	c.round, c.inRound = s.book.round()
-	if c.typed = in.text; !says(in.text) {
-		s.echo(c)
-	}
+	c.typed = in.text
 	_, c.rest, _ = splitCommand(in.text)
 	err := in.err
 	if err == nil && !utf8.ValidString(in.text) {
@@ -54,6 +52,9 @@ func (s *Shell) run(in input) {
 	}
 	if err == nil {
 		c.command, c.args, err = s.ext.parse(in.text)
+	}
+	if err != nil || !c.command.says() {
+		s.echo(c)
 	}
 	if err != nil {
 		s.ran(c, err)
@@ -114,8 +115,10 @@ func (s *Shell) follow(c *call, cancel context.CancelFunc) {
 // says reports whether a line, once it is done, is on the screen as a message.
 func says(text string) bool {
 	c, _, err := parse(text)
-	return err == nil && (c.name == "send" || c.name == "me")
+	return err == nil && c.says()
 }
+
+func (c command) says() bool { return c.name == "send" || c.name == "me" }
 
 // echo puts a line that was typed on the screen, once.
 func (s *Shell) echo(c *call) {
