@@ -347,6 +347,7 @@ func (p *peer) onReady(m link.Ready) {
 	}
 	p.ready, p.lacksGen = true, !m.HaveGenesis
 	p.stored = m.HavePubKey
+	p.round.recognised = p.round.recognised || m.HavePubKey
 	p.records = m.Records
 	p.onClock(m.Clock, 0, false)
 	if p.theirs {

@@ -24,6 +24,8 @@ type round struct {
 	chain   *chain.Chain // nil until genesis is here
 	kept    bool         // the store knows the round
 	member  bool         // this device's first block is durable
+	// recognised: a READY has said that its sender holds a first block of this device. They may have gone since.
+	recognised bool
 	blocks  int          // admitted
 
 	since    uint64                    // arrival of this device's first block: nothing before descends from its line
