@@ -13,7 +13,8 @@ const (
 	// MaxPeers bounds the links of this device.
 	MaxPeers = 128
 	// maxCallers of them have dialled this device: the other places are for whom it dials, or strangers could take all. When
-	// these are taken, who has been in the round for longer than one of the callers takes that one's place.
+	// these are taken, a device has one of them, a round no more than another that needs them, and who has been in the round
+	// for longer goes before who came later.
 	maxCallers = 96
 
 	// joinTime bounds Join where the caller does not.

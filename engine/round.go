@@ -26,7 +26,7 @@ type round struct {
 	member  bool         // this device's first block is durable
 	// recognised: a READY has said that its sender holds a first block of this device. They may have gone since.
 	recognised bool
-	blocks  int          // admitted
+	blocks     int // admitted
 
 	since    uint64                    // arrival of this device's first block: nothing before descends from its line
 	recent   map[chain.ID]store.Entry  // the newest places, and whatever is not durable yet
