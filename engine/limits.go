@@ -113,6 +113,9 @@ const (
 	retireMost  = 24 * time.Hour
 	// maxHeld is how many of the blocks that are held are in memory, or twice as many: those whose time comes first.
 	maxHeld = 1024
+	// maxUncovered bounds the blocks that are read to find out what is a head again when others are held: their authors may date
+	// them as they like, and cite what is as old as the round.
+	maxUncovered = 1024
 	// heldWait bounds how long nothing looks whether the time of a held block has come.
 	heldWait = time.Hour
 

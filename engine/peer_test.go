@@ -79,7 +79,7 @@ func TestWhoHasAPlace(t *testing.T) {
 	if !s.calls(nd, s.tag, newer) {
 		t.Error("one device has taken every place")
 	}
-	for i := range 2 * maxCallers {
+	for i := range maxCallers + 4 {
 		s.calls(nd, s.tag, identitytest.Credential(100+i))
 	}
 	has := func(r *round, cred *identity.Credential) (n int) {
