@@ -31,6 +31,11 @@ const (
 	redialMost  = 5 * time.Minute
 	// catchUpWait is how long a peer that has not finished catching us up delays signing.
 	catchUpWait = 2 * time.Second
+	// patienceMost is how long all of them together may delay it, and whoever says without showing it that they have more of this
+	// device's own line; of what has been used up a part in patienceBack comes back over time. Liars can so keep a device from
+	// writing for a sixtieth of the time.
+	patienceMost = 10 * time.Second
+	patienceBack = 60
 	// ackTime is how long a peer may hold what was sent to it without acknowledging anything.
 	ackTime = 30 * time.Second
 

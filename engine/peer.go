@@ -36,6 +36,7 @@ type peer struct {
 	informed bool              // it has been told the whole frontier here
 	told     map[Device]uint64 // newest seq it was told of or sent, per device
 	stale    bool              // known may hold what this device lacks
+	claim    link.Entry        // what it said last of this device's own line, until that has been looked into
 	ackDue   map[Device]uint64 // lines whose progress it is to be told of, once they are durable up to there
 
 	queued  int               // bytes on their way out

@@ -250,6 +250,9 @@ func (r *round) settle() {
 	if r.chain == nil {
 		return
 	}
+	for _, p := range r.peers {
+		p.question()
+	}
 	r.catchUp()
 	r.adoptEnds()
 	r.post()
