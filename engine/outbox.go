@@ -108,7 +108,7 @@ func (p *patience) left(now time.Time, waits bool) time.Duration {
 		p.rest += passed / patienceBack
 	}
 	p.rest = min(max(p.rest, 0), patienceMost)
-	p.at, p.waited = now, waits
+	p.at, p.waited = now, waits && p.rest > 0
 	return p.rest
 }
 
