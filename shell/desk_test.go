@@ -4,6 +4,7 @@ package shell
 
 import (
 	"cmp"
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 
 	xterm "golang.org/x/term"
 
+	"opentalk/engine/identity/identitytest"
 	"opentalk/shell/line"
 	"opentalk/shell/term/vt"
 )
@@ -251,38 +253,52 @@ func TestCommandsAreRemembered(t *testing.T) {
 	}
 }
 
-// TestPanicGivesTheTerminalBack has this test binary run a shell whose engine panics, on a goroutine that is not main's.
+// TestPanicGivesTheTerminalBack has this test binary run a program with a bug, on a goroutine that is not main's.
 func TestPanicGivesTheTerminalBack(t *testing.T) {
-	keys, tty, err := vt.OpenPTY(80, 24)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer keys.Close()
-	cooked := stateOf(t, tty)
-	screen := vt.New(80, 24)
-	go screen.Follow(keys)
-	program := exec.Command(os.Args[0])
-	program.Env = append(os.Environ(), panics+"="+t.TempDir())
-	program.Stdin, program.Stdout = tty, tty
-	stderr := &strings.Builder{}
-	program.Stderr = stderr
-	if err := program.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer program.Process.Kill()
-	seen := screen.Wait(patience, func() bool { return strings.HasSuffix(screen.Screen(), "friends> ▮") })
-	if raw := stateOf(t, tty); !seen || reflect.DeepEqual(raw, cooked) {
-		t.Fatalf("no shell: %s%s", screen.Screen(), stderr)
-	}
-	keys.WriteString("/peers\r")
-	if err := program.Wait(); err == nil || !strings.Contains(stderr.String(), "panic: as told") {
-		t.Fatalf("the program ended with %v: %s", err, stderr)
-	}
-	if !reflect.DeepEqual(stateOf(t, tty), cooked) {
-		t.Error("the terminal is not as it was")
-	}
-	if !screen.Wait(patience, func() bool { on, _ := screen.Paste(); return !on }) {
-		t.Error("bracketed paste is left on")
+	for part, bug := range panicking {
+		t.Run(part, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			home := t.TempDir()
+			identitytest.Keyring(t, home, 0)
+			keys, tty, err := vt.OpenPTY(100, 300)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer keys.Close()
+			defer tty.Close()
+			cooked := stateOf(t, tty)
+			screen := vt.New(100, 300)
+			go screen.Follow(keys)
+			program := exec.CommandContext(ctx, os.Args[0])
+			program.Env = append(os.Environ(), panics+"="+part+" "+home)
+			program.Stdin, program.Stdout, program.Stderr = tty, tty, tty
+			if err := program.Start(); err != nil {
+				t.Fatal(err)
+			}
+			seen := screen.Wait(patience, func() bool { return strings.HasSuffix(screen.Screen(), "> ▮") })
+			if raw := stateOf(t, tty); !seen || reflect.DeepEqual(raw, cooked) {
+				t.Fatalf("no shell: %s", screen.Screen())
+			}
+			keys.WriteString(bug.line + "\r")
+			if program.Wait(); program.ProcessState.ExitCode() != 2 {
+				t.Errorf("the program ended with %v:\n%s", program.ProcessState, screen.Screen())
+			}
+			if !reflect.DeepEqual(stateOf(t, tty), cooked) {
+				t.Error("the terminal is not as it was")
+			}
+			if !screen.Wait(patience, func() bool { on, _ := screen.Paste(); return !on }) {
+				t.Error("bracketed paste is left on")
+			}
+			told := func() bool {
+				all := screen.Screen()
+				_, stack, bug := strings.Cut(all, "opentalk has a bug")
+				return bug && strings.Contains(stack, "panic: as told") && strings.Contains(stack, "panic_test.go")
+			}
+			if !screen.Wait(patience, told) {
+				t.Errorf("the screen tells no bug:\n%s", screen.Screen())
+			}
+		})
 	}
 }
 

@@ -20,6 +20,7 @@ package shell
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"iter"
 	"log/slog"
@@ -158,7 +159,7 @@ func (s *Shell) EngineConfig() engine.Config {
 	return engine.Config{
 		Dir: s.paths.data, Handle: s.opts.handle(s.paths), Listen: s.opts.Listen, Proxy: s.opts.Proxy,
 		Passphrase: s.passphrase, Tries: s.tries(),
-		Progress: func(what string) { s.view.progress(what) }, Log: s.log,
+		Progress: func(what string) { s.view.progress(what) }, Log: s.log, OnPanic: s.giveBack,
 	}
 }
 
@@ -200,7 +201,7 @@ func (s *Shell) Close() {
 	s.logFile.Close()
 }
 
-// spawn runs f on a goroutine of its own. If it panics, which ends the program, the terminal is given back before.
+// spawn runs f on a goroutine of its own, which gives the terminal back if it panics.
 func (s *Shell) spawn(f func()) {
 	go func() {
 		defer s.giveBack()
@@ -208,10 +209,12 @@ func (s *Shell) spawn(f func()) {
 	}()
 }
 
-// giveBack is to be deferred. A panic of main's own goroutine is seen to by its call of Close.
+// giveBack is to be deferred on every goroutine. A panic is a bug and ends the program, but not before the terminal is given back
+// and the person told. On main's own goroutine its call of Close sees to that.
 func (s *Shell) giveBack() {
 	if p := recover(); p != nil {
 		s.Close()
+		fmt.Fprintln(s.streams.Err, "opentalk has a bug and ends here; what follows tells the developers where:")
 		panic(p)
 	}
 }
