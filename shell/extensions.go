@@ -61,7 +61,6 @@ func (s *Shell) Extend(scripts Child) {
 		Dir: s.paths.data, Version: Version, Reserved: reserved, Builtins: builtins, Log: s.log, OnPanic: s.giveBack,
 		Settings: func(name string) map[string]any { return s.opts.Plugins[name] },
 	})}
-	s.complete.ext, s.complete.names.ext = s.ext, s.ext
 }
 
 // start starts what is enabled, and waits until it is there. It blocks.

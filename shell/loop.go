@@ -179,7 +179,6 @@ func (s *Shell) opened(o opening) {
 	if o.current != nil {
 		s.enter(*o.current, term.Text{})
 	}
-	s.complete.set(s.book)
 }
 
 // maxDrain bounds the events that one end of a command takes, so that lines have their turn however much comes.
@@ -206,10 +205,8 @@ func (s *Shell) event(h happening) {
 		s.kept = append(s.kept, func() { s.event(h) })
 		return
 	}
-	known := len(s.book.people)
 	joined := s.joining(h.ev)
 	warning := s.book.note(h.ev)
-	s.completes(h.ev, len(s.book.people) != known)
 	s.ext.observe(append(joined, s.book.hookEvents(h.ev)...)...)
 	s.view.event(h.shown())
 	if !warning.Empty() {
@@ -226,19 +223,6 @@ func (s *Shell) event(h happening) {
 		s.rememberSoon()
 	case engine.ErrorEvent:
 		s.log.Error("engine", "err", redact(ev.Err.Error()))
-	}
-}
-
-// completes keeps the line editor's completion up to date, before what has happened is seen.
-func (s *Shell) completes(ev engine.Event, newcomer bool) {
-	switch ev := ev.(type) {
-	case engine.MessageEvent:
-		s.complete.hear(ev.Message.From)
-		if newcomer {
-			s.complete.set(s.book)
-		}
-	case engine.RoundEvent, engine.MemberEvent, engine.PeerEvent:
-		s.complete.set(s.book)
 	}
 }
 
@@ -287,7 +271,6 @@ func (s *Shell) enter(r engine.Round, hint term.Text) {
 		return func() {
 			*s.book.place(r.Tag) = place{read: v.newest}
 			s.book.meet(r.Tag, v.members)
-			s.complete.set(s.book)
 			s.view.entered(v)
 			s.view.changed()
 		}, err

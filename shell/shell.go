@@ -85,13 +85,12 @@ type Shell struct {
 	book    *book
 	view    view
 
-	editor   line.Editor // nil without person
-	engine   Engine
-	posts    chan func()
-	done     chan struct{} // closed when the loop has ended
-	ctx      context.Context
-	cancel   context.CancelFunc
-	complete completer
+	editor line.Editor // nil without person
+	engine Engine
+	posts  chan func()
+	done   chan struct{} // closed when the loop has ended
+	ctx    context.Context
+	cancel context.CancelFunc
 
 	ext   *extensions // nil if there are none
 	sieve *sieve
@@ -253,7 +252,7 @@ func (s *Shell) Run(eng Engine, signals <-chan os.Signal) int {
 
 func (s *Shell) openEditor() error {
 	cfg := line.Config{
-		Prompt: s.book.prompt(), Profile: s.opts.profile(true), History: s.paths.history(), Keep: keep, Complete: s.complete.find,
+		Prompt: s.book.prompt(), Profile: s.opts.profile(true), History: s.paths.history(), Keep: keep, Complete: s.complete,
 	}
 	if !s.opts.Recall {
 		cfg.History = ""
