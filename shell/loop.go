@@ -242,13 +242,17 @@ func (s *Shell) closed() {
 	s.end(statusFailed)
 }
 
-// signal ends the shell. An always-on member is ended by SIGTERM, so that is no failure of it.
+// signal ends the shell, but for a Ctrl-C that a plain terminal sends as a signal. An always-on member is ended by SIGTERM, so
+// that is no failure of it.
 func (s *Shell) signal(sig os.Signal) {
-	if s.opts.Headless && sig == syscall.SIGTERM {
+	switch {
+	case s.opts.Headless && sig == syscall.SIGTERM:
 		s.end(statusDone)
-		return
+	case s.person && sig == os.Interrupt && s.leaving == nil:
+		s.interrupt()
+	default:
+		s.end(statusInterrupted)
 	}
-	s.end(statusInterrupted)
 }
 
 func (s *Shell) end(status int) { s.ended, s.status = true, status }

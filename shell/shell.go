@@ -25,6 +25,7 @@ import (
 	"iter"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"opentalk/engine"
@@ -111,6 +112,7 @@ type Shell struct {
 	warned   bool // that messages wait: the next Ctrl-D leaves
 	ended    bool
 	status   int
+	doomed   atomic.Bool // something panics, which is about to end the program
 }
 
 // New reads config.toml and prepares a shell; nothing is made but the log. An error is for [Streams.Fail].
@@ -212,6 +214,7 @@ func (s *Shell) spawn(f func()) {
 // and the person told. On main's own goroutine its call of Close sees to that.
 func (s *Shell) giveBack() {
 	if p := recover(); p != nil {
+		s.doomed.Store(true)
 		s.Close()
 		fmt.Fprintln(s.streams.Err, "opentalk has a bug and ends here; what follows tells the developers where:")
 		panic(p)
@@ -240,6 +243,9 @@ func (s *Shell) Run(eng Engine, signals <-chan os.Signal) int {
 		s.queue = append(s.queue, input{text: text})
 	}
 	s.loop(signals)
+	if s.doomed.Load() {
+		select {} // or the program would end as if nothing had happened
+	}
 	s.view.close()
 	s.remember()
 	if s.out.err != nil {
@@ -267,6 +273,7 @@ func (s *Shell) openEditor() error {
 		return err
 	}
 	s.editor = editor
-	s.view.(*screen).paper = &sheet{editor: editor, later: s.later, shown: s.book.prompt().String()}
+	v := s.view.(*screen)
+	v.typed, v.paper = editor.Stays(), &sheet{editor: editor, later: s.later, shown: s.book.prompt().String()}
 	return nil
 }
