@@ -253,8 +253,8 @@ func (s *screen) member(ev engine.MemberEvent) {
 	if ev.Person.Fingerprint == s.book.self.Fingerprint || !ev.Live && !s.before[ev.Round] {
 		return // who was there before is no news to a newcomer
 	}
-	if ev.Person.Ignored {
-		return
+	if ev.Person.Ignored || ev.Change == engine.Verified || ev.Change == engine.Unverified {
+		return // the answer of /verify tells that
 	}
 	r := row{ev.Change, ev.Live}
 	name := s.look.person(ev.Person)
