@@ -66,6 +66,9 @@ type Config struct {
 	Progress   func(what string)      // told when something slow begins; may be nil
 	Log        *slog.Logger           // may be nil
 	Network    socket.Network         // nil: the system's
+	// OnPanic is deferred on every goroutine of the engine, so that whoever holds a terminal can recover, give it back, and
+	// panic again. It may be nil.
+	OnPanic func()
 }
 
 // Engine is one person's side of every round. Its methods are safe from any goroutine.
@@ -74,6 +77,7 @@ type Engine struct {
 	core     *core
 	log      *slog.Logger
 	network  socket.Network
+	onPanic  func()
 	replay   *link.Replay
 	guard    *link.Guard
 	accepted atomic.Pointer[accept] // as whom, and of which rounds, links are made
@@ -115,6 +119,9 @@ func Open(cfg Config) (*Engine, error) {
 	if cfg.Passphrase == nil {
 		cfg.Passphrase = func() ([]byte, error) { return nil, ErrPassphrase }
 	}
+	if cfg.OnPanic == nil {
+		cfg.OnPanic = func() {}
+	}
 	h, err := openHome(&cfg)
 	if err != nil {
 		return nil, err
@@ -136,17 +143,25 @@ func Open(cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	go e.run()
-	go e.events.pump()
+	go e.events.pump(e.onPanic)
 	go e.flush()
 	for _, l := range listeners {
-		e.work.Go(func() { e.accept(l) })
+		e.spawn(func() { e.accept(l) })
 	}
 	return e, nil
 }
 
+// spawn runs f on a goroutine that Close waits for.
+func (e *Engine) spawn(f func()) {
+	e.work.Go(func() {
+		defer e.onPanic()
+		f()
+	})
+}
+
 func newEngine(h home, cfg Config) *Engine {
 	e := &Engine{
-		home: h, log: cfg.Log, network: cfg.Network,
+		home: h, log: cfg.Log, network: cfg.Network, onPanic: cfg.OnPanic,
 		replay: &link.Replay{}, guard: link.NewGuard(time.Now),
 		events: newQueue(), calls: make(chan call), inbox: make(chan event, inboxSize),
 		disk: make(chan commit, 1), synced: make(chan committed, 1),

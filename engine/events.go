@@ -144,6 +144,10 @@ const (
 	Joined  Change = "joined"
 	Left    Change = "left"
 	Renamed Change = "renamed"
+
+	// This person has compared a fingerprint, or has taken that back; told of every round that the member is in.
+	Verified   Change = "verified"
+	Unverified Change = "unverified"
 )
 
 // MemberEvent tells of a change among the members. Live is as in Message.

@@ -10,6 +10,7 @@ import (
 // run is the one goroutine that owns the core.
 func (e *Engine) run() {
 	defer close(e.stopped)
+	defer e.onPanic()
 	for _, r := range e.core.order {
 		e.core.tell(RoundEvent{r.info()})
 		r.dialDue()
@@ -80,7 +81,7 @@ func (e *Engine) carryOut(effects []effect) {
 				w.end(ef.reason)
 			}
 		case dial:
-			e.work.Go(func() { e.dial(ef) })
+			e.spawn(func() { e.dial(ef) })
 		case commit:
 			e.disk <- ef // one at a time, so there is room
 		case accept:
@@ -93,6 +94,7 @@ func (e *Engine) carryOut(effects []effect) {
 
 // flush is the one goroutine that writes to the store.
 func (e *Engine) flush() {
+	defer e.onPanic()
 	for batch := range e.disk {
 		e.synced <- committed{e.home.store.Write(batch.apply)}
 	}
@@ -162,8 +164,9 @@ func (q *queue) full() bool {
 }
 
 // pump hands events over, one after another. After close it hands over what is left, while somebody reads.
-func (q *queue) pump() {
+func (q *queue) pump(onPanic func()) {
 	defer close(q.out)
+	defer onPanic()
 	for {
 		batch := q.take()
 		if batch == nil {

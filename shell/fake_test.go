@@ -364,8 +364,10 @@ func (f *fake) Connect(ctx context.Context, _ engine.Tag, _ string) (engine.Pers
 	return someone("bob"), nil
 }
 
-func (f *fake) Verify(_ engine.Tag, who engine.Fingerprint, yes bool) error {
+func (f *fake) Verify(tag engine.Tag, who engine.Fingerprint, yes bool) error {
 	f.verified = map[engine.Fingerprint]bool{who: yes}
+	change := map[bool]engine.Change{true: engine.Verified, false: engine.Unverified}[yes]
+	f.emit(engine.MemberEvent{Round: tag, Person: engine.Person{Name: "bob", Fingerprint: who, Verified: yes}, Change: change, Live: true})
 	return nil
 }
 

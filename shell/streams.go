@@ -15,7 +15,7 @@ type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
 
-	Person  bool       // who types is at a terminal that a line editor works on
+	Person  bool       // who types is at a terminal
 	OutTerm bool       // Out is a terminal
 	ErrTerm bool       // Err is one
 	Columns func() int // of Out; 0 if it has none
@@ -32,6 +32,9 @@ func Standard() Streams {
 		Columns: func() int { return 0 },
 		Edit: func(c line.Config) (line.Editor, error) {
 			c.In, c.Out = os.Stdin, os.Stdout
+			if line.Dumb() {
+				return line.OpenPlain(c)
+			}
 			return line.Open(c)
 		},
 	}
