@@ -74,6 +74,7 @@ type round struct {
 	leaves leaves
 	opened map[string]*bbolt.Bucket
 	dirty  bool // state has changed
+	newly  map[ID]headChange
 }
 
 // openRound returns ErrNoRound if tag is not there and nothing looks as if it had been.
