@@ -27,6 +27,7 @@ func (s *Shell) loop(signals <-chan os.Signal) {
 		s.out.gathers = false
 		s.out.flush()
 	}()
+	s.spawn(s.sayAll)
 	switch {
 	case s.person:
 		s.spawn(func() { readEditor(s.editor, give) })
