@@ -226,6 +226,9 @@ func (r *round) sign() {
 	r.drafts, r.signing = r.drafts[n:], true
 	err = r.add(b, both(r.change(b, true), func(w store.Tx) error {
 		for _, d := range batch {
+			if !d.stored {
+				continue
+			}
 			if err := w.RemoveDraft(r.tag, d.ID); err != nil {
 				return err
 			}
