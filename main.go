@@ -64,10 +64,18 @@ func run(args []string) int {
 		return front.Fail(err)
 	}
 	defer chat.Close()
-	return front.Run(chat, ending)
+	status := front.Run(chat, ending)
+	go func() { // closing may take a moment
+		<-ending
+		os.Exit(statusInterrupted)
+	}()
+	return status
 }
 
-// signals gives the first signal that is to end the program. A second one ends it at once, whatever it is doing.
+// statusInterrupted is the exit status after a signal that nobody waits for.
+const statusInterrupted = 130
+
+// signals gives the signals that are to end the program. One that comes while nobody has taken the one before ends it at once.
 func signals() <-chan os.Signal {
 	all := make(chan os.Signal, 2)
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
@@ -75,11 +83,15 @@ func signals() <-chan os.Signal {
 			signal.Notify(all, sig)
 		}
 	}
-	first := make(chan os.Signal, 1)
+	taken := make(chan os.Signal)
 	go func() {
-		first <- <-all
-		<-all
-		os.Exit(130)
+		for sig := range all {
+			select {
+			case taken <- sig:
+			case <-all:
+				os.Exit(statusInterrupted)
+			}
+		}
 	}()
-	return first
+	return taken
 }

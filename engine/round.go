@@ -24,7 +24,9 @@ type round struct {
 	chain   *chain.Chain // nil until genesis is here
 	kept    bool         // the store knows the round
 	member  bool         // this device's first block is durable
-	blocks  int          // admitted
+	// recognised: a READY has said that its sender holds a first block of this device. They may have gone since.
+	recognised bool
+	blocks     int // admitted
 
 	since    uint64                    // arrival of this device's first block: nothing before descends from its line
 	recent   map[chain.ID]store.Entry  // the newest places, and whatever is not durable yet
@@ -257,6 +259,9 @@ func (r *round) info() Round {
 func (r *round) settle() {
 	if r.chain == nil {
 		return
+	}
+	for _, p := range r.peers {
+		p.question()
 	}
 	r.catchUp()
 	r.adoptEnds()

@@ -84,7 +84,6 @@ func runLeave(c *call) error {
 func (s *Shell) left(round engine.Round) {
 	s.ext.observe(hook.RoundEvent{Round: s.book.hookRound(round), Change: hook.Left})
 	s.book.left(round.Tag)
-	s.complete.set(s.book)
 	if s.book.current != round.Tag {
 		return
 	}

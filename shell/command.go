@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"opentalk/engine"
 	"opentalk/shell/term"
@@ -33,9 +34,16 @@ type family struct {
 	commands []command
 }
 
-// families is the table, in the order in which /help shows it.
-func families() []family {
-	return []family{
+// known is made once, when it is first asked for, and nobody changes it: each line that is read looks its command up.
+var known struct {
+	sync.Once
+	families []family
+	commands []command
+	byName   map[string]*command
+}
+
+func makeKnown() {
+	known.families = []family{
 		{"rounds", roundCommands()},
 		{"talking", talkCommands()},
 		{"reading", readCommands()},
@@ -43,23 +51,30 @@ func families() []family {
 		{"this round", changeCommands()},
 		{"opentalk itself", slices.Concat(doctorCommands(), shellCommands(), pluginCommands())},
 	}
+	for _, f := range known.families {
+		known.commands = append(known.commands, f.commands...)
+	}
+	known.byName = map[string]*command{}
+	for i := range known.commands {
+		known.byName[known.commands[i].name] = &known.commands[i]
+	}
 }
 
-func commands() (all []command) {
-	for _, f := range families() {
-		all = append(all, f.commands...)
-	}
-	return all
+// families are in the order in which /help shows them.
+func families() []family {
+	known.Do(makeKnown)
+	return known.families
+}
+
+func commands() []command {
+	known.Do(makeKnown)
+	return known.commands
 }
 
 // lookup returns nil for a name that no command has.
 func lookup(name string) *command {
-	for _, c := range commands() {
-		if c.name == name {
-			return &c
-		}
-	}
-	return nil
+	known.Do(makeKnown)
+	return known.byName[name]
 }
 
 // Commands returns the name of every command, with its slash.
@@ -152,7 +167,7 @@ type call struct {
 	paths      paths
 	person     bool             // somebody types and reads
 	tell       func(func(view)) // at once, while the command goes on
-	placed     func()           // what it says has its place: what the next line says may follow
+	number     uint64           // among what is said
 	ext        *extensions      // nil if there are none
 	rest       string           // of the line, behind the name
 	page       page             // where reading was left
@@ -166,8 +181,8 @@ type call struct {
 	sent  engine.MessageID
 	then  func(*Shell)
 
-	over bool  // the loop's: it has run,
-	err  error // and failed
+	over bool  // the loop's: it has said what it says,
+	err  error // or failed
 }
 
 // say adds a line to what the command prints.
