@@ -104,6 +104,13 @@ type SentEvent struct {
 	State   State
 }
 
+// SaidEvent answers [Engine.Say] with what Send returns. It comes after the SentEvent.
+type SaidEvent struct {
+	Number uint64 // that Say was given
+	ID     MessageID
+	Err    error
+}
+
 // DeliveryEvent tells how many of the other members are known to hold an own message.
 type DeliveryEvent struct {
 	Round         Tag
@@ -196,6 +203,7 @@ type ErrorEvent struct {
 func (RoundEvent) event()    {}
 func (MessageEvent) event()  {}
 func (SentEvent) event()     {}
+func (SaidEvent) event()     {}
 func (DeliveryEvent) event() {}
 func (WaitingEvent) event()  {}
 func (PeerEvent) event()     {}

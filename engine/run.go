@@ -41,6 +41,8 @@ func (e *Engine) run() {
 		select {
 		case f := <-e.calls:
 			e.step(f)
+		case <-e.sayings.more:
+			e.step(e.sayings.take())
 		case ev := <-inbox:
 			e.step(ev)
 		case ev := <-e.synced:
@@ -118,6 +120,33 @@ func (e *Engine) shutDown() {
 		e.step(<-e.synced)
 	}
 	close(e.disk)
+}
+
+// sayings is what nobody waits for to be said. Whatever has gathered is one step.
+type sayings struct {
+	more chan struct{}
+
+	mu  sync.Mutex
+	all []call
+}
+
+func (s *sayings) put(f call) {
+	s.mu.Lock()
+	s.all = append(s.all, f)
+	s.mu.Unlock()
+	signal(s.more)
+}
+
+func (s *sayings) take() call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.all
+	s.all = nil
+	return func(c *core) {
+		for _, f := range all {
+			f(c)
+		}
+	}
 }
 
 // queue carries events to the front without ever making the core wait: straight where there is room, by way of pump where there

@@ -21,7 +21,7 @@ type Counts struct {
 	Orphans  int     // blocks kept aside for want of their edges
 	Held     int     // blocks held back, because the clock of who wrote them is ahead
 	Refused  Reasons // callers with whom no link came about
-	Dropped  Reasons // links that this side has ended for what the far side did or did not do
+	Dropped  Reasons // links that this side has ended for what the far side did or did not do, or for want of room
 }
 
 // Reasons are how often something happened, by why.

@@ -123,15 +123,17 @@ func (f *fake) Send(tag engine.Tag, text string, form engine.Form, auto bool) (e
 	return m.ID, nil
 }
 
-func (f *fake) Say(tag engine.Tag, text string, form engine.Form, auto bool) (func() (engine.MessageID, error), error) {
+func (f *fake) Say(tag engine.Tag, text string, form engine.Form, auto bool, number uint64) {
 	id, err := f.Send(tag, text, form, auto)
-	disk := f.disk
-	return func() (engine.MessageID, error) {
-		if disk != nil {
-			<-disk
-		}
-		return id, err
-	}, nil
+	said := engine.SaidEvent{Number: number, ID: id, Err: err}
+	if f.disk == nil {
+		f.emit(said)
+		return
+	}
+	go func(disk chan struct{}) {
+		<-disk
+		f.emit(said)
+	}(f.disk)
 }
 
 // message makes the next message. Called with the lock.

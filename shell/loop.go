@@ -22,6 +22,12 @@ func (s *Shell) loop(signals <-chan os.Signal) {
 		}
 	}
 	s.start()
+	s.out.gathers = true
+	defer func() {
+		s.out.gathers = false
+		s.out.flush()
+	}()
+	s.spawn(s.sayAll)
 	switch {
 	case s.person:
 		s.spawn(func() { readEditor(s.editor, give) })
@@ -29,7 +35,8 @@ func (s *Shell) loop(signals <-chan os.Signal) {
 		go readPipe(s.streams.In, give)
 	}
 	for {
-		if s.runQueue(); s.ended || s.out.err != nil {
+		s.runQueue()
+		if s.out.flush(); s.ended || s.out.err != nil {
 			return
 		}
 		events := s.engine.Events()
@@ -47,6 +54,7 @@ func (s *Shell) loop(signals <-chan os.Signal) {
 				return
 			}
 			s.arrive(ev)
+			s.drain()
 		case in := <-next:
 			s.queue = append(s.queue, in)
 		case f := <-s.posts:
@@ -181,10 +189,11 @@ func (s *Shell) opened(o opening) {
 	}
 }
 
-// maxDrain bounds the events that one end of a command takes, so that lines have their turn however much comes.
+// maxDrain bounds the events that are taken at once, so that lines have their turn however much comes.
 const maxDrain = 1000
 
-// drain takes the events that are there already, so that what a command brought about is told before its end.
+// drain takes the events that are there already: they are written together, and what a command brought about is told before its
+// end.
 func (s *Shell) drain() {
 	for range maxDrain {
 		select {

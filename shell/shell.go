@@ -41,7 +41,7 @@ type Engine interface {
 	Join(ctx context.Context, inv engine.Invite) (engine.Round, error)
 	Invite(tag engine.Tag) (engine.Invite, error)
 	Send(tag engine.Tag, text string, form engine.Form, auto bool) (engine.MessageID, error)
-	Say(tag engine.Tag, text string, form engine.Form, auto bool) (durable func() (engine.MessageID, error), err error)
+	Say(tag engine.Tag, text string, form engine.Form, auto bool, number uint64)
 	Rounds() ([]engine.Round, error)
 	Peers(tag engine.Tag) ([]engine.Peer, error)
 	Members(tag engine.Tag) ([]engine.Member, error)
@@ -101,7 +101,7 @@ type Shell struct {
 	kept     []func() // what is to be done with them then
 	queue    []input  // lines that are to be run
 	busy     bool     // with a line that others wait for
-	under    []*call  // under way, in the order of their lines, but for those aside
+	talk     talk
 	joins    joins
 	page     page      // where reading the past was left
 	lines    int       // that were run
@@ -130,6 +130,7 @@ func New(opts Options, streams Streams) (*Shell, error) {
 		person: streams.Person && !opts.JSON && !opts.Headless,
 		out:    &output{to: streams.Out},
 		posts:  make(chan func()), done: make(chan struct{}), asks: make(chan func()), sieve: newSieve(),
+		talk: talk{calls: make(chan *call, maxUnder)},
 	}
 	s.look = look{zone: time.Local, log: opts.logName(where, s.person)}
 	s.level.Set(opts.level(s.person))

@@ -50,14 +50,27 @@ func Standard() Streams {
 	return s
 }
 
-// output is a writer whose first failure is kept, and is the end of the shell if it is stdout's.
+// output is a writer whose first failure is kept, and is the end of the shell if it is stdout's. What is written to one that
+// gathers leaves with flush, or when it is much.
 type output struct {
-	to  io.Writer
-	err error
+	to      io.Writer
+	gathers bool
+	kept    []byte
+	err     error
 }
 
+// gathered bounds what an output keeps, in bytes: what a pipe holds.
+const gathered = 64 << 10
+
 func (o *output) write(text string) {
-	if o.err == nil {
-		_, o.err = io.WriteString(o.to, text)
+	if o.kept = append(o.kept, text...); !o.gathers || len(o.kept) >= gathered {
+		o.flush()
 	}
+}
+
+func (o *output) flush() {
+	if o.err == nil && len(o.kept) > 0 {
+		_, o.err = o.to.Write(o.kept)
+	}
+	o.kept = o.kept[:0]
 }
