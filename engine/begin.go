@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -273,7 +272,7 @@ func (r *round) introduceAs(first []byte, back bool) error {
 	secret := r.c.keys.Round(r.tag)
 	if len(secret.First) == 0 {
 		var err error
-		if len(first) == 0 && slices.ContainsFunc(r.peers, func(p *peer) bool { return p.stored }) {
+		if len(first) == 0 && r.recognised {
 			return r.c.retire(fmt.Sprintf("the members of %q know this device from a time of which this home has nothing left", r.name))
 		}
 		if len(first) == 0 {

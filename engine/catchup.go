@@ -128,12 +128,7 @@ func (p *peer) onAnswer(blocks int, last bool) {
 // could keep this device from ever writing again. What has come of the line and waits for its edges is as good as given.
 func (p *peer) disbelieve() {
 	r, self := p.round, p.round.c.self.Key.Device()
-	for _, w := range r.orphans.waiting {
-		if w.block.Author == self {
-			return
-		}
-	}
-	if own := r.chain.Line(self); own != nil && p.tried[self] >= p.known[self] {
+	if own := r.chain.Line(self); own != nil && p.tried[self] >= p.known[self] && !r.hasOwnAside() {
 		p.known[self] = min(p.known[self], own.Newest.Seq)
 	}
 }

@@ -203,26 +203,37 @@ func TestLeaveSurvivesACrash(t *testing.T) {
 // TestBackWithoutAMark: who has left, and whose store was lost since, comes back as another device: of the first block that it
 // signed as this one nothing is left.
 func TestBackWithoutAMark(t *testing.T) {
-	s := three(t, 23)
-	inv := Invite{Addresses: []string{s.nodes[2].Address}, id: s.nodes[0].core.rounds[s.tag].id}
-	nd := s.nodes[1]
-	old := nd.device()
-	s.say(nd, "goodbye")
-	s.settle(time.Second)
-	s.leave(1)
-	s.crash(nd)
-	nd.store = storetest.New()
-	s.start(nd)
-	joined := errors.New("nothing came of it")
-	s.step(nd, call(func(c *core) { c.joinRound(inv, func(_ Round, err error) { joined = err }) }))
-	s.settle(time.Minute)
-	if joined != nil || nd.device() == old || s.noticed(1, "know this device from a time") != 1 {
-		t.Errorf("coming back: %v, the same device: %v, %q", joined, nd.device() == old, nd.notices)
+	for _, gone := range []bool{false, true} { // who knows the device from before, as soon as they have told genesis
+		s := three(t, 23)
+		inv := Invite{Addresses: []string{s.nodes[0].Address, s.nodes[2].Address}, id: s.nodes[0].core.rounds[s.tag].id}
+		nd := s.nodes[1]
+		old := nd.device()
+		s.say(nd, "goodbye")
+		s.settle(time.Second)
+		s.leave(1)
+		s.crash(nd)
+		nd.store = storetest.New()
+		s.start(nd)
+		joined := errors.New("nothing came of it")
+		s.Weather.Flush, s.Weather.Drop = time.Second, true
+		s.Part(nd.Node, s.nodes[2].Node) // the dial takes its time
+		s.step(nd, call(func(c *core) { c.joinRound(inv, func(_ Round, err error) { joined = err }) }))
+		for s.round(1).chain == nil && s.Step(s.Now().Add(time.Minute)) {
+		}
+		if gone {
+			s.Part(nd.Node, s.nodes[0].Node)
+		}
+		s.settle(time.Second)
+		s.Clear()
+		s.settle(time.Minute)
+		if joined != nil || nd.device() == old || s.noticed(1, "know this device from a time") != 1 {
+			t.Errorf("gone %v: coming back: %v, the same device: %v, %q", gone, joined, nd.device() == old, nd.notices)
+		}
+		s.say(nd, "back again")
+		s.heal()
+		s.agree()
+		s.wantState("p0, p1, p2: ")
 	}
-	s.say(nd, "back again")
-	s.heal()
-	s.agree()
-	s.wantState("p0, p1, p2: ")
 }
 
 // TestHeldByThoseWhoStay: who has left is counted neither among the members nor among those who hold a message.

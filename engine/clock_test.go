@@ -1,12 +1,15 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"opentalk/engine/chain"
+	"opentalk/engine/store"
 )
 
 const year = 365 * 24 * time.Hour
@@ -390,4 +393,71 @@ func TestClocksBeforeGenesis(t *testing.T) {
 			t.Errorf("node %d has been %d devices", n+1, got)
 		}
 	}
+}
+
+// reading is a store that counts the blocks that are read.
+type reading struct {
+	Store
+	read int
+}
+
+func (c *reading) Before(tag Tag, at store.Position, l store.Limit) ([]store.Block, error) {
+	blocks, err := c.Store.Before(tag, at, l)
+	c.read += len(blocks)
+	return blocks, err
+}
+
+func (c *reading) Block(tag Tag, id store.ID) (store.Block, bool, error) {
+	c.read++
+	return c.Store.Block(tag, id)
+}
+
+// TestT16HeldReadsLittle: neither a block ahead that cites what is as old as the round nor a clock that goes back behind all that
+// was said has a device read its history; and once the clock is right again the heads are what they were.
+func TestT16HeldReadsLittle(t *testing.T) {
+	s, l, at, now := flooded(t)
+	nd, ancient := s.nodes[0], at.ID
+	var line []*chain.Block
+	for i := range 3 * maxUncovered {
+		b := l.sign(fmt.Sprint(i, " and so on"), at, now)
+		line, at, now = append(line, b), b.Place(), now+1
+	}
+	l.give(0, line...)
+	s.settle(time.Minute)
+	s.say(s.nodes[1], "the last of the present")
+	s.settle(time.Minute)
+	heads := s.round(0).chain.Heads()
+	disk := &reading{Store: nd.core.store}
+	nd.core.store = disk
+
+	future := l.sign("from the future", at, now+uint64((2*time.Hour).Milliseconds()), ancient)
+	l.give(0, future)
+	s.settle(time.Second)
+	disk.read = 0
+	s.step(nd, call(func(*core) { // as at a start
+		entries, err := disk.Heads(s.tag)
+		if err == nil {
+			_, held, sorted := s.round(0).sortHeads(entries)
+			err = errors.Join(sorted, s.round(0).recall(held))
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}))
+	if got := s.round(0).chain.Heads(); disk.read > maxUncovered+10 || !slices.Equal(got, heads) {
+		t.Errorf("a block ahead that cites an old one: %d blocks are read, the heads are %v, not %v", disk.read, got, heads)
+	}
+	for _, skew := range []time.Duration{-24 * time.Hour, 0} {
+		last := nd.core.clock()
+		nd.Skew, disk.read = skew, 0
+		s.step(nd, call(func(c *core) { c.clockSet(last) }))
+		if disk.read > 2*maxUncovered {
+			t.Errorf("with a clock that is %v off %d blocks are read", skew, disk.read)
+		}
+	}
+	if got := s.round(0).chain.Heads(); !slices.Equal(got, heads) {
+		t.Errorf("once the clock is right again the heads are %v, not %v", got, heads)
+	}
+	s.settle(time.Minute)
+	s.agree()
 }

@@ -20,6 +20,10 @@ type liar struct {
 	keys *identity.Keyring
 
 	most, mostBytes int // of its blocks that were set aside at once
+
+	asked   int        // how often it was asked for what it claims to have
+	answers []received // to that
+	want    received   // an answer to the last WANT that gives nothing
 }
 
 // sign writes the block after prev, citing parents too.

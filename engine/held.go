@@ -102,7 +102,7 @@ func (r *round) rehold() {
 
 // uncover undoes what blocks did as heads that are held now: of what they descend from, what is ahead too is held, and the
 // first that is not is a head again, unless something cites it that is not held: this device cites its own blocks, which are
-// none of them ahead to it, whatever the clock says.
+// none of them ahead to it, whatever the clock says. It is not done where it is far: then there are fewer heads for a while.
 func (r *round) uncover(blocks []*chain.Block) error {
 	ahead, again, err := r.descent(blocks)
 	if err != nil || len(ahead)+len(again) == 0 {
@@ -137,48 +137,49 @@ func (r *round) uncover(blocks []*chain.Block) error {
 	return nil
 }
 
-// descent returns what blocks descend from that is neither a head nor held: what is ahead, and the first that is not.
+// descent returns what blocks descend from that is neither a head nor held: what is ahead, and the first that is not; nothing
+// if more than maxUncovered are ahead, as when a clock has gone back behind all that was said.
 func (r *round) descent(blocks []*chain.Block) (ahead, again map[chain.ID]chain.Place, err error) {
 	known := map[chain.ID]bool{}
 	ahead, again = map[chain.ID]chain.Place{}, map[chain.ID]chain.Place{}
 	for _, at := range slices.Concat(r.chain.Heads(), r.chain.Held()) {
 		known[at.ID] = true
 	}
-	for queue := slices.Clone(blocks); len(queue) > 0; queue = queue[1:] {
-		for _, id := range queue[0].Edges() {
-			if known[id] {
-				continue
-			}
-			known[id] = true
-			at, _, err := r.place(id)
-			if err != nil {
-				return nil, nil, err
-			}
-			if !r.ahead(at) {
-				again[id] = at
-				continue
-			}
-			b, err := r.block(id)
-			if err != nil {
-				return nil, nil, err
-			}
-			ahead[id], queue = at, append(queue, b)
+	var queue []chain.ID
+	for _, b := range blocks {
+		queue = append(queue, b.Edges()...)
+	}
+	for ; len(queue) > 0; queue = queue[1:] {
+		id := queue[0]
+		if known[id] {
+			continue
 		}
+		known[id] = true
+		at, _, err := r.place(id)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !r.ahead(at) {
+			again[id] = at
+			continue
+		}
+		if ahead[id] = at; len(ahead) > maxUncovered {
+			return nil, nil, nil
+		}
+		b, err := r.block(id)
+		if err != nil {
+			return nil, nil, err
+		}
+		queue = append(queue, b.Edges()...)
 	}
 	return ahead, again, nil
 }
 
 // cited returns what is cited by blocks that are not held, of what is ahead and what was first that is not; the rest of ahead
-// will be held. It reads back from the end, which is not far: who writes cites what nobody has cited.
+// will be held. It reads back from the newest that is not held, which is not far: who writes cites what nobody has cited. What
+// is farther back than maxUncovered blocks has been cited by somebody, as far as anybody can tell.
 func (r *round) cited(ahead, again map[chain.ID]chain.Place) (map[chain.ID]bool, error) {
-	from, held, cited := store.End, map[chain.ID]bool{}, map[chain.ID]bool{}
-	for _, places := range []map[chain.ID]chain.Place{ahead, again} {
-		for _, p := range places {
-			if at := (store.Position{T: p.T, ID: p.ID}); at.Compare(from) < 0 {
-				from = at
-			}
-		}
-	}
+	cited, held := map[chain.ID]bool{}, map[chain.ID]bool{}
 	for _, at := range r.chain.Held() {
 		held[at.ID] = true
 	}
@@ -191,34 +192,60 @@ func (r *round) cited(ahead, again map[chain.ID]chain.Place) (map[chain.ID]bool,
 			cited[edge] = true
 		}
 	}
+	left := slices.Concat(slices.Collect(maps.Values(ahead)), slices.Collect(maps.Values(again)))
+	slices.SortFunc(left, func(a, b chain.Place) int { return positionOf(b).Compare(positionOf(a)) })
 	pending := slices.SortedFunc(maps.Values(r.unlanded), func(a, b *chain.Block) int { return b.Position().Compare(a.Position()) })
-	for at := store.End; r.kept; {
-		blocks, err := r.c.store.Before(r.tag, at, store.Limit{})
-		if err != nil {
-			return nil, err
+	at, err := r.eachBefore(r.afterUnheld(), positionOf(left[len(left)-1]), func(b *chain.Block) {
+		for len(pending) > 0 && pending[0].Position().Compare(b.Position()) > 0 {
+			look(pending[0])
+			pending = pending[1:]
 		}
-		for _, raw := range blocks {
-			if at = raw.Position(); at.Compare(from) <= 0 {
-				break
-			}
-			b, err := chain.Parse(raw.Raw)
-			if err != nil {
-				return nil, fmt.Errorf("%w: %w", ErrStoreDamaged, err)
-			}
-			for len(pending) > 0 && pending[0].Position().Compare(b.Position()) > 0 {
-				look(pending[0])
-				pending = pending[1:]
-			}
-			look(b)
-		}
-		if len(blocks) == 0 || at.Compare(from) <= 0 {
-			break
-		}
-	}
+		look(b)
+	})
 	for _, b := range pending {
 		look(b)
 	}
-	return cited, nil
+	for i := len(left) - 1; i >= 0 && positionOf(left[i]).Compare(at) < 0; i-- {
+		cited[left[i].ID] = true
+	}
+	return cited, err
+}
+
+func positionOf(p chain.Place) store.Position { return store.Position{T: p.T, ID: p.ID} }
+
+// afterUnheld is a position after all blocks that are not held: those of others by the clock, and this device's own.
+func (r *round) afterUnheld() store.Position {
+	newest := r.c.millis() + chain.MaxAhead
+	if own := r.chain.Line(r.c.self.Key.Device()); own != nil {
+		newest = max(newest, own.Newest.T)
+	}
+	return store.Position{T: newest + 1}
+}
+
+// eachBefore calls look with the blocks on disk between two positions, the last first, but with no more than maxUncovered. It
+// returns how far it came: to the earlier position if it was not too far.
+func (r *round) eachBefore(at, end store.Position, look func(*chain.Block)) (store.Position, error) {
+	for left := maxUncovered; r.kept && left > 0; {
+		blocks, err := r.c.store.Before(r.tag, at, store.Limit{Blocks: left})
+		if err != nil {
+			return at, err
+		}
+		for _, raw := range blocks {
+			if raw.Position().Compare(end) <= 0 {
+				return end, nil
+			}
+			b, err := chain.Parse(raw.Raw)
+			if err != nil {
+				return at, fmt.Errorf("%w: %w", ErrStoreDamaged, err)
+			}
+			at = raw.Position()
+			look(b)
+		}
+		if left -= len(blocks); len(blocks) == 0 {
+			return end, nil
+		}
+	}
+	return at, nil
 }
 
 // release makes heads of the held blocks whose time has come.

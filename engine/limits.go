@@ -13,7 +13,8 @@ const (
 	// MaxPeers bounds the links of this device.
 	MaxPeers = 128
 	// maxCallers of them have dialled this device: the other places are for whom it dials, or strangers could take all. When
-	// these are taken, who has been in the round for longer than one of the callers takes that one's place.
+	// these are taken, a device has one of them, a round no more than another that needs them, and who has been in the round
+	// for longer goes before who came later.
 	maxCallers = 96
 
 	// joinTime bounds Join where the caller does not.
@@ -30,6 +31,11 @@ const (
 	redialMost  = 5 * time.Minute
 	// catchUpWait is how long a peer that has not finished catching us up delays signing.
 	catchUpWait = 2 * time.Second
+	// patienceMost is how long all of them together may delay it, and whoever says without showing it that they have more of this
+	// device's own line; of what has been used up a part in patienceBack comes back over time. Liars can so keep a device from
+	// writing for a sixtieth of the time.
+	patienceMost = 10 * time.Second
+	patienceBack = 60
 	// ackTime is how long a peer may hold what was sent to it without acknowledging anything.
 	ackTime = 30 * time.Second
 
@@ -112,6 +118,9 @@ const (
 	retireMost  = 24 * time.Hour
 	// maxHeld is how many of the blocks that are held are in memory, or twice as many: those whose time comes first.
 	maxHeld = 1024
+	// maxUncovered bounds the blocks that are read to find out what is a head again when others are held: their authors may date
+	// them as they like, and cite what is as old as the round.
+	maxUncovered = 1024
 	// heldWait bounds how long nothing looks whether the time of a held block has come.
 	heldWait = time.Hour
 
@@ -124,11 +133,12 @@ const (
 	unheldKept = 4096
 	// backlog is how many events the front may be behind before links are read no further; backlogWrites how many writes the
 	// disk may be behind, and backlogBytes what those may weigh. As much again may be on its way to the disk. Each block of a
-	// long round is written at a random place of the store's index: more at once take more memory, and are not faster.
+	// long round is written at a random place of the store's index, so that the more are written at once, the fewer pages
+	// are: of 100,000 blocks 4,096 at once take 90 MiB of memory and no less time than 1,024 in 76 MiB, 256 an eighth more.
 	// eventsAhead events get to the front without help of another goroutine.
 	backlog       = 1024
 	eventsAhead   = 64
-	backlogWrites = 256
+	backlogWrites = 1024
 	backlogBytes  = 4 << 20
 	// Of what comes over links inboxSize messages wait for the core, and of each link readAhead more are verified meanwhile.
 	inboxSize = 32

@@ -13,9 +13,10 @@ import (
 // outbox is what this device has said in a round and nobody else is known to hold: first the drafts, which are not signed
 // because nobody is online, then the blocks that nobody has acknowledged.
 type outbox struct {
-	drafts  []*draft
-	signing bool // an own block is on its way to the disk
-	told    int  // waiting, as the front knows it
+	drafts   []*draft
+	signing  bool // an own block is on its way to the disk
+	told     int  // waiting, as the front knows it
+	patience patience
 	delivery
 }
 
@@ -52,20 +53,63 @@ func (r *round) say(text string, form Form, auto bool, done func(MessageID, erro
 
 // informed reports whether an own block could be written now: somebody is online and has told all they have, and this
 // device's own line is whole, so that it is never written twice. Of the others each gets a moment to do the same. CHAIN 6.2.
+// Who says that they have more of the own line is waited for as well, but only who shows it for as long as it takes.
 func (r *round) informed() bool {
-	ready, self := false, r.c.self.Key.Device()
+	self := r.c.self.Key.Device()
 	own := r.chain.Line(self)
+	if own == nil || !r.member {
+		return false
+	}
+	ready, wait := false, false
 	for _, p := range r.peers {
-		switch {
-		case own == nil || p.known[self] > own.Newest.Seq:
-			return false
-		case p.online() && p.whole:
-			ready = true
-		case r.c.now.Sub(p.since) < catchUpWait:
+		more := p.known[self] > own.Newest.Seq
+		if more && r.hasOwnAside() {
 			return false
 		}
+		done := p.online() && p.whole
+		ready = ready || done
+		wait = wait || more || !done && r.c.now.Sub(p.since) < catchUpWait
 	}
-	return ready && r.member
+	wait = wait && ready
+	left := r.patience.left(r.c.now, wait && len(r.drafts) > 0)
+	if wait && left > 0 {
+		r.c.wakeAt(r.c.now.Add(left))
+		return false
+	}
+	return ready
+}
+
+// hasOwnAside reports whether a block of the own line has come that waits for its edges: that line is longer than it is here.
+func (r *round) hasOwnAside() bool {
+	for _, w := range r.orphans.waiting {
+		if w.block.Author == r.c.self.Key.Device() {
+			return true
+		}
+	}
+	return false
+}
+
+// patience is how long what is to be said may wait for peers who are not done: it runs out while something waits, however many
+// they are and however often they come, and comes back slowly.
+type patience struct {
+	rest   time.Duration // at
+	at     time.Time
+	waited bool // since then
+}
+
+// left is how much of it is left; waits tells whether something waits from now on.
+func (p *patience) left(now time.Time, waits bool) time.Duration {
+	switch passed := max(0, now.Sub(p.at)); {
+	case p.at.IsZero():
+		p.rest = patienceMost
+	case p.waited:
+		p.rest -= passed
+	default:
+		p.rest += passed / patienceBack
+	}
+	p.rest = min(max(p.rest, 0), patienceMost)
+	p.at, p.waited = now, waits && p.rest > 0
+	return p.rest
 }
 
 // post signs what waits, or sees that it is stored.
@@ -182,6 +226,9 @@ func (r *round) sign() {
 	r.drafts, r.signing = r.drafts[n:], true
 	err = r.add(b, both(r.change(b, true), func(w store.Tx) error {
 		for _, d := range batch {
+			if !d.stored {
+				continue
+			}
 			if err := w.RemoveDraft(r.tag, d.ID); err != nil {
 				return err
 			}
@@ -266,11 +313,18 @@ func (r *round) sayNext() (kind chain.Kind, plain []byte, n int, err error) {
 
 // posted is called when an own block is durable: now it may leave.
 func (r *round) posted(b *chain.Block, batch []*draft) {
-	r.follow(b)
+	var said []chain.Message
+	for _, d := range batch {
+		if d.kind == 0 {
+			said = append(said, d.Message)
+		}
+	}
+	messages := r.reader().show(b, said, "")
+	r.follow(b, messages)
 	if b.Position().Compare(r.shown) > 0 {
 		r.shown = b.Position()
 	}
-	for _, m := range r.messages(b) {
+	for _, m := range messages {
 		r.c.tell(SentEvent{Message: m, State: Sent})
 	}
 	for _, p := range r.peers {

@@ -36,6 +36,7 @@ type peer struct {
 	informed bool              // it has been told the whole frontier here
 	told     map[Device]uint64 // newest seq it was told of or sent, per device
 	stale    bool              // known may hold what this device lacks
+	claim    link.Entry        // what it said last of this device's own line, until that has been looked into
 	ackDue   map[Device]uint64 // lines whose progress it is to be told of, once they are durable up to there
 
 	queued  int               // bytes on their way out
@@ -153,32 +154,64 @@ func (c *core) hasPlace(dialled bool) bool {
 	return len(c.peers) < MaxPeers && (dialled || callers < maxCallers)
 }
 
-// makePlace ends the link of a caller for that of another, if the other has been in the round for longer: who comes back must
-// not find that newcomers have taken every place. It goes by when their first blocks came here, which nobody can backdate.
+// makePlace ends the link of a caller for that of another device in a round, if there is one that deserves its place less:
+// the last of a round that has more callers than this one, or of those of this round who came to it later than the other. So
+// who comes back does not find that newcomers have taken every place, nor that a crowded round has taken those of another.
 func (r *round) makePlace(d Device) bool {
-	var last *peer
-	newest := r.joined(d)
+	crowded, most := r, len(r.callers())
+	for _, o := range r.c.order {
+		if n := len(o.callers()); n > most {
+			crowded, most = o, n
+		}
+	}
+	last, spare := crowded.lastCaller(d)
+	if last == nil || !spare && crowded == r && r.joined(last.device()) <= r.joined(d) {
+		return false
+	}
+	last.hangUp(link.ReasonFull, nil)
+	return true
+}
+
+// callers are the peers that have dialled this device.
+func (r *round) callers() (callers []*peer) {
 	for _, p := range r.peers {
-		if at := r.joined(p.device()); !p.dialled && at > newest {
+		if !p.dialled {
+			callers = append(callers, p)
+		}
+	}
+	return callers
+}
+
+// lastCaller is the caller that is the first to go: the older of two links to one device, of which one may be to come, to d,
+// or else who came to the round last. spare tells that it is the former, of which nobody misses anything.
+func (r *round) lastCaller(d Device) (last *peer, spare bool) {
+	seen, newest := map[Device]*peer{}, uint64(0)
+	for _, p := range r.callers() {
+		if older := seen[p.device()]; older != nil {
+			return older, true
+		}
+		seen[p.device()] = p
+		if at := r.joined(p.device()); last == nil || at > newest {
 			last, newest = p, at
 		}
 	}
-	if last != nil {
-		last.hangUp(link.ReasonFull, nil)
+	if p := seen[d]; p != nil {
+		return p, true
 	}
-	return last != nil
+	return last, false
 }
 
-// joined numbers the devices of a round in the order in which they came here; who is not here yet comes last.
+// joined numbers the devices of a round in the order in which their first blocks came here, which nobody can backdate; who is
+// not here yet comes last.
 func (r *round) joined(d Device) uint64 {
-	if r.chain == nil || r.chain.Line(d) == nil {
-		return math.MaxUint64
-	}
-	first, ok, err := r.c.store.Entry(r.tag, r.chain.Line(d).First.ID())
 	switch {
+	case r.chain == nil || r.chain.Line(d) == nil:
+		return math.MaxUint64
 	case d == r.genesis.Author:
 		return 0
-	case !ok || err != nil:
+	}
+	first, ok, err := r.c.store.Entry(r.tag, r.chain.Line(d).First.ID())
+	if !ok || err != nil {
 		return math.MaxUint64
 	}
 	return first.Arrival
@@ -347,6 +380,7 @@ func (p *peer) onReady(m link.Ready) {
 	}
 	p.ready, p.lacksGen = true, !m.HaveGenesis
 	p.stored = m.HavePubKey
+	p.round.recognised = p.round.recognised || m.HavePubKey
 	p.records = m.Records
 	p.onClock(m.Clock, 0, false)
 	if p.theirs {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -230,37 +231,90 @@ func TestKilledWhileJoining(t *testing.T) {
 	}
 }
 
-// TestFalseFrontier: who says that they have more of a member's own line than there is, and is asked for it in vain, does not
-// keep that member from writing.
-func TestFalseFrontier(t *testing.T) {
-	s, l, _, _ := flooded(t)
-	nd := s.nodes[0]
-	end := l.hold(0)
-	defer end()
-	id := s.links
-	wanted := uint64(0)
+// claims has a liar say, over a link of its own, that it has more of a node's own line than there is, whose newest block is
+// called id. It answers nothing but what it is asked for by id, with the blocks that it gives; l.want is what else it was asked.
+func (l *liar) claims(nd *node, id chain.ID, gives ...*chain.Block) (end func()) {
+	s := l.s
+	end = l.hold(nd.N)
+	this := s.links
 	s.watch = func(_ *node, ef effect) {
-		if send, ok := ef.(sendTo); ok && send.link == id {
-			for _, m := range send.msgs {
-				if want, ok := m.(link.Want); ok {
-					wanted = want.Request
+		send, ok := ef.(sendTo)
+		if !ok || send.link != this {
+			return
+		}
+		for _, m := range send.msgs {
+			switch m := m.(type) {
+			case link.Want:
+				l.want = received{link: this, msg: link.Blocks{Request: m.Request, Last: true}}
+			case link.Fetch:
+				if slices.Contains(m.IDs, [32]byte(id)) {
+					l.asked++
+					l.answers = append(l.answers, received{link: this, msg: link.Blocks{Request: m.Request, Last: true}, blocks: gives})
 				}
 			}
 		}
 	}
-	s.step(nd, received{link: id, msg: link.Frontier{Entries: []link.Entry{
-		{Device: nd.device(), Seq: s.newest(0).Seq + 5, ID: chain.ID{1}},
+	s.step(nd, received{link: this, msg: link.Frontier{Entries: []link.Entry{
+		{Device: nd.device(), Seq: s.newest(nd.N).Seq + 5, ID: id},
 	}, Last: true}})
-	if s.settle(time.Second); wanted == 0 {
-		t.Fatal("it is not asked for what it says that it has")
+	for _, a := range l.answers {
+		s.step(nd, a)
 	}
+	l.answers = nil
+	return end
+}
+
+// TestFalseFrontier: who says that they have more of a member's own line than there is, and does not show it, keeps that member
+// from writing for a few seconds in all, however often they come, and whoever they are.
+func TestFalseFrontier(t *testing.T) {
+	s, l, _, _ := flooded(t)
+	nd := s.nodes[0]
+	s.settle(time.Minute)
+	end := l.claims(nd, chain.ID{1})
+	s.step(nd, l.want) // it has nothing, after all
 	s.say(nd, "may I?")
-	if s.settle(5 * time.Second); len(s.round(0).drafts) != 1 {
-		t.Error("a line that may be longer is gone on with")
+	if s.settle(time.Second); len(s.round(0).drafts) > 0 {
+		t.Error("who has given nothing when they were asked for it is waited for")
 	}
-	s.step(nd, received{link: id, msg: link.Blocks{Request: wanted, Last: true}})
-	if s.settle(5 * time.Second); len(s.round(0).drafts) != 0 {
-		t.Error("what one says and does not give keeps a member from writing")
+	end()
+	waits := func() time.Duration {
+		defer l.claims(nd, chain.ID{1})()
+		s.say(nd, fmt.Sprint("may I? ", l.asked))
+		begin := s.Now()
+		for len(s.round(0).drafts) > 0 && s.Step(begin.Add(time.Minute)) {
+		}
+		return s.Now().Sub(begin)
 	}
+	took := time.Duration(0)
+	for range 20 {
+		took += waits()
+		s.settle(time.Second)
+	}
+	if took < patienceMost/2 || took > patienceMost*3/2 || l.asked != 21 {
+		t.Errorf("a member is kept from writing for %v, and asks %d times", took, l.asked)
+	}
+	s.settle(patienceMost * patienceBack)
+	if took := waits(); took < patienceMost/2 {
+		t.Errorf("after a while it is waited for %v", took)
+	}
+	s.settle(time.Minute)
 	s.agree()
+}
+
+// TestTrueFrontier: who shows that they have more of a member's own line is waited for, for as long as they are there.
+func TestTrueFrontier(t *testing.T) {
+	s, l, at, now := flooded(t)
+	nd := s.nodes[0]
+	s.settle(time.Minute)
+	own := &liar{s: s, keys: nd.keys}
+	missing := l.sign("nobody has this", at, now)
+	newest := s.newest(0)
+	newest.Seq += 4 // what is between is missing, too
+	newest.ID = missing.ID()
+	end := l.claims(nd, chain.ID{1}, own.sign("long ago", newest, now+1))
+	defer end()
+	s.say(nd, "may I?")
+	if s.settle(ackTime - time.Second); len(s.round(0).drafts) != 1 {
+		t.Error("a line that is longer is gone on with")
+	}
 }

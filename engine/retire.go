@@ -19,8 +19,8 @@ import (
 // added, links are made as the new device, and what waits is signed by it.
 
 // spent says why this device must not write in a round any more, "" while it may. That its line is ahead matters only when
-// something is to be written; a clock that is behind the others' does not make it so,
-// nor does one that is before genesis: a new line could not begin earlier.
+// something is to be written; a clock that is behind the others' does not make it so, nor does one that is before genesis: a
+// new line could not begin earlier.
 func (r *round) spent() string {
 	own := r.chain.Line(r.c.self.Key.Device())
 	switch {

@@ -346,3 +346,35 @@ func TestClockBehindIsNoReason(t *testing.T) {
 	}
 	s.agree()
 }
+
+// TestRetiresLessAndLess: where members cannot agree what year it is, a device has a reason to retire every other time it speaks.
+// It does so a few times, each time after a longer wait, and what was said meanwhile arrives once the clocks are right.
+func TestRetiresLessAndLess(t *testing.T) {
+	s := together(t, 7, 3)
+	nd, device := s.nodes[0], s.nodes[0].device()
+	var retired []time.Time
+	begin := s.Now()
+	for i := range 60 {
+		for _, other := range s.nodes[1:] {
+			s.restart(other, time.Duration(i%2)*10*year)
+		}
+		s.settle(20 * time.Second)
+		s.say(nd, fmt.Sprint("what year is it? ", i))
+		s.settle(10 * time.Second)
+		if now := nd.device(); now != device {
+			device, retired = now, append(retired, s.Now())
+		}
+	}
+	most := 0 // that fit into so long, each wait twice as long as the one before
+	for at, wait := time.Duration(0), retireAgain; at < s.Now().Sub(begin); at, wait = at+wait, 2*wait {
+		most++
+	}
+	if len(retired) < 2 || len(retired) > most {
+		t.Errorf("it retires %d times in %v, at most %d are right", len(retired), s.Now().Sub(begin), most)
+	}
+	for _, other := range s.nodes[1:] {
+		s.restart(other, 0)
+	}
+	s.settle(3 * time.Hour)
+	s.agree()
+}

@@ -24,7 +24,9 @@ type round struct {
 	chain   *chain.Chain // nil until genesis is here
 	kept    bool         // the store knows the round
 	member  bool         // this device's first block is durable
-	blocks  int          // admitted
+	// recognised: a READY has said that its sender holds a first block of this device. They may have gone since.
+	recognised bool
+	blocks     int // admitted
 
 	since    uint64                    // arrival of this device's first block: nothing before descends from its line
 	recent   map[chain.ID]store.Entry  // the newest places, and whatever is not durable yet
@@ -99,6 +101,16 @@ func (r *round) entry(id chain.ID) (store.Entry, bool, error) {
 		e.Reach = 0 // of the device before
 	}
 	return e, ok, err
+}
+
+// has reports whether a block has been admitted. If it is beyond the end of its author's line, it has not, and the store need
+// not look for it: so it is with nearly all that is new.
+func (r *round) has(b *chain.Block) (bool, error) {
+	if line := r.chain.Line(b.Author); line == nil || b.Seq > line.Newest.Seq {
+		return false, nil
+	}
+	_, ok, err := r.entry(b.ID())
+	return ok, err
 }
 
 // findSince finds when this device's line began here.
@@ -247,6 +259,9 @@ func (r *round) info() Round {
 func (r *round) settle() {
 	if r.chain == nil {
 		return
+	}
+	for _, p := range r.peers {
+		p.question()
 	}
 	r.catchUp()
 	r.adoptEnds()

@@ -162,6 +162,7 @@ func (p *peer) learn(entries []link.Entry) {
 				p.stored = true
 				p.cameOnline()
 			}
+			p.claim = e
 		}
 		r.heldTo(p.device(), e)
 		if p.justSaid(e) {
@@ -170,6 +171,19 @@ func (p *peer) learn(entries []link.Entry) {
 			p.stale = p.stale || p.lacks(e.Device, e.Seq) > 0
 		}
 	}
+}
+
+// question asks the peer for the block of this device's own line that it says it has beyond what is here. It comes at once if it
+// is there, which catching up may take long to bring: before that this device does not write. CHAIN 6.2.
+func (p *peer) question() {
+	own := p.round.chain.Line(p.claim.Device)
+	if own == nil || !p.online() {
+		return
+	}
+	if p.claim.Seq > own.Newest.Seq {
+		p.fetch(p.round.unknown([]chain.ID{p.claim.ID}))
+	}
+	p.claim = link.Entry{}
 }
 
 // justSaid reports whether all that an entry shows to be missing here is one new block of somebody else's. It is fetched like
@@ -293,7 +307,7 @@ func (r *round) admit(p *peer, b *chain.Block, pushed bool) error {
 			continue
 		}
 		from.known[b.Author] = max(from.known[b.Author], b.Seq)
-		if _, ok, err := r.entry(b.ID()); err != nil {
+		if ok, err := r.has(b); err != nil {
 			return err
 		} else if ok {
 			from.acknowledge(b.Author, b.Seq)
