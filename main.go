@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"opentalk/engine"
 	"opentalk/plugins/scaffold"
@@ -64,22 +65,46 @@ func run(args []string) int {
 		return front.Fail(err)
 	}
 	defer chat.Close()
-	return front.Run(chat, ending)
+	status := front.Run(chat, ending)
+	go func() { // closing may take a moment
+		<-ending
+		os.Exit(statusInterrupted)
+	}()
+	return status
 }
 
-// signals gives the first signal that is to end the program. A second one ends it at once, whatever it is doing.
+// statusInterrupted is the exit status after a signal that nobody waits for.
+const statusInterrupted = 130
+
+// oneSignal is how close signals follow each other that mean one: timeout(1) sends its own twice, to the program and to its group.
+const oneSignal = 100 * time.Millisecond
+
+// signals gives the signals that are to end the program. One that comes while nobody has taken the one before ends it at once.
 func signals() <-chan os.Signal {
-	all := make(chan os.Signal, 2)
+	all := make(chan os.Signal, 4)
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		if !signal.Ignored(sig) { // under nohup, or in the background of a script
 			signal.Notify(all, sig)
 		}
 	}
-	first := make(chan os.Signal, 1)
+	apart, taken := make(chan os.Signal), make(chan os.Signal)
 	go func() {
-		first <- <-all
-		<-all
-		os.Exit(130)
+		var last time.Time
+		for sig := range all {
+			if time.Since(last) > oneSignal {
+				last = time.Now()
+				apart <- sig
+			}
+		}
 	}()
-	return first
+	go func() {
+		for sig := range apart {
+			select {
+			case taken <- sig:
+			case <-apart:
+				os.Exit(statusInterrupted)
+			}
+		}
+	}()
+	return taken
 }

@@ -52,7 +52,8 @@ func (e *Engine) Arrived(ctx context.Context, tag Tag) (uint64, error) {
 // archive is what a round holds on disk.
 type archive struct {
 	reader
-	store Store
+	store   Store
+	onPanic func()
 }
 
 // archive waits until what has been shown is on disk: a message may be shown a moment before.
@@ -65,6 +66,7 @@ func (e *Engine) archive(ctx context.Context, tag Tag) (archive, error) {
 		return archive{}, err
 	}
 	a, err := wait(ctx, e, ch)
+	a.onPanic = e.onPanic
 	known := map[Device]Person{}
 	a.author = func(d Device) Person {
 		who, ok := known[d]
@@ -195,6 +197,7 @@ func (a archive) scan(ctx context.Context, in batches, from Position, back bool,
 	row := make(chan chan opened, runtime.GOMAXPROCS(0))
 	go func() {
 		defer close(row)
+		defer a.onPanic()
 		for raw, err := range in {
 			done := make(chan opened, 1)
 			select {
@@ -206,7 +209,10 @@ func (a archive) scan(ctx context.Context, in batches, from Position, back bool,
 				done <- opened{err: err}
 				return
 			}
-			go func() { done <- a.openAll(raw, newKeep()) }()
+			go func() {
+				defer a.onPanic()
+				done <- a.openAll(raw, newKeep())
+			}()
 		}
 	}()
 	for done := range row {

@@ -175,7 +175,9 @@ func (c *core) step(now time.Time, ev event) []effect {
 		r.settle()
 	}
 	if !c.committing && len(c.writes) > 0 && c.broken == nil {
-		c.do(commit{writes: c.writes})
+		// First, though nothing in this step depends on it: the scheduler runs what was woken last, and the front and the
+		// links are not to wait until the disk has been started.
+		c.effects = append([]effect{commit{writes: c.writes}}, c.effects...)
 		c.writes, c.flying, c.after, c.committing, c.gathered = nil, c.after, nil, true, 0
 	}
 	return c.effects

@@ -82,7 +82,7 @@ func (r *round) restoreUnheld(line Device) error {
 	}
 	for _, raw := range blocks {
 		if b, err := chain.Parse(raw.Raw); err == nil {
-			r.follow(b)
+			r.follow(b, r.messages(b))
 		}
 	}
 	return nil
@@ -95,13 +95,13 @@ func (r *round) saveHolds() {
 	}
 }
 
-// follow watches who comes to hold an own block.
-func (r *round) follow(b *chain.Block) {
+// follow watches who comes to hold an own block, which says some messages.
+func (r *round) follow(b *chain.Block, messages []Message) {
 	if b.Author == r.c.self.Key.Device() {
 		r.vouch(b)
 	}
 	s := said{line: b.Author, seq: b.Seq, id: b.ID()}
-	for _, m := range r.messages(b) {
+	for _, m := range messages {
 		s.msgs = append(s.msgs, m.ID)
 	}
 	if len(s.msgs) == 0 {

@@ -66,6 +66,9 @@ type Config struct {
 	Progress   func(what string)      // told when something slow begins; may be nil
 	Log        *slog.Logger           // may be nil
 	Network    socket.Network         // nil: the system's
+	// OnPanic is deferred on every goroutine of the engine, so that whoever holds a terminal can recover, give it back, and
+	// panic again. It may be nil.
+	OnPanic func()
 }
 
 // Engine is one person's side of every round. Its methods are safe from any goroutine.
@@ -74,15 +77,17 @@ type Engine struct {
 	core     *core
 	log      *slog.Logger
 	network  socket.Network
+	onPanic  func()
 	replay   *link.Replay
 	guard    *link.Guard
 	accepted atomic.Pointer[accept] // as whom, and of which rounds, links are made
 
-	events *queue
-	calls  chan call
-	inbox  chan event // from links; read only while the front keeps up
-	disk   chan commit
-	synced chan committed
+	events  *queue
+	calls   chan call
+	sayings sayings
+	inbox   chan event // from links; read only while the front keeps up
+	disk    chan commit
+	synced  chan committed
 
 	ctx      context.Context // ends when Close begins
 	cancel   context.CancelFunc
@@ -115,6 +120,9 @@ func Open(cfg Config) (*Engine, error) {
 	if cfg.Passphrase == nil {
 		cfg.Passphrase = func() ([]byte, error) { return nil, ErrPassphrase }
 	}
+	if cfg.OnPanic == nil {
+		cfg.OnPanic = func() {}
+	}
 	h, err := openHome(&cfg)
 	if err != nil {
 		return nil, err
@@ -136,19 +144,27 @@ func Open(cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	go e.run()
-	go e.events.pump()
+	go e.events.pump(e.onPanic)
 	go e.flush()
 	for _, l := range listeners {
-		e.work.Go(func() { e.accept(l) })
+		e.spawn(func() { e.accept(l) })
 	}
 	return e, nil
 }
 
+// spawn runs f on a goroutine that Close waits for.
+func (e *Engine) spawn(f func()) {
+	e.work.Go(func() {
+		defer e.onPanic()
+		f()
+	})
+}
+
 func newEngine(h home, cfg Config) *Engine {
 	e := &Engine{
-		home: h, log: cfg.Log, network: cfg.Network,
+		home: h, log: cfg.Log, network: cfg.Network, onPanic: cfg.OnPanic,
 		replay: &link.Replay{}, guard: link.NewGuard(time.Now),
-		events: newQueue(), calls: make(chan call), inbox: make(chan event, inboxSize),
+		events: newQueue(), calls: make(chan call), sayings: sayings{more: make(chan struct{}, 1)}, inbox: make(chan event, inboxSize),
 		disk: make(chan commit, 1), synced: make(chan committed, 1),
 		stopped: make(chan struct{}), wires: map[linkID]*wire{},
 	}
@@ -297,21 +313,28 @@ func (e *Engine) Invite(tag Tag) (inv Invite, err error) {
 // Send says something in a round: 1 byte to 8 KiB of UTF-8. It returns when the message is durable: signed if somebody is
 // online, otherwise in the outbox, from where it goes when somebody comes. [SentEvent] tells which.
 func (e *Engine) Send(tag Tag, text string, form Form, auto bool) (MessageID, error) {
-	durable, err := e.Say(tag, text, form, auto)
+	ch := make(chan answer[MessageID], 1)
+	err := e.in(tag, func(r *round) {
+		r.say(text, form, auto, func(id MessageID, err error) { ch <- answer[MessageID]{id, err} })
+	})
 	if err != nil {
 		return MessageID{}, err
 	}
-	return durable()
+	return wait(context.Background(), e, ch)
 }
 
-// Say is Send in two steps, for who has more to say: it returns when the message has its place behind those that were said
-// before, and durable when Send would. What is said meanwhile is made durable together.
-func (e *Engine) Say(tag Tag, text string, form Form, auto bool) (durable func() (MessageID, error), err error) {
-	ch := make(chan answer[MessageID], 1)
-	err = e.in(tag, func(r *round) {
-		r.say(text, form, auto, func(id MessageID, err error) { ch <- answer[MessageID]{id, err} })
+// Say is Send for who has more to say: it does not wait. The message has its place behind those that were said before, and
+// what is said meanwhile is made durable together. A [SaidEvent] with the number that is given here tells what Send would
+// return, unless the engine closes. How much is under way is for the caller to bound.
+func (e *Engine) Say(tag Tag, text string, form Form, auto bool, number uint64) {
+	e.sayings.put(func(c *core) {
+		told := func(id MessageID, err error) { c.tell(SaidEvent{Number: number, ID: id, Err: err}) }
+		if r := c.rounds[tag]; r != nil && r.chain != nil {
+			r.say(text, form, auto, told)
+		} else {
+			told(MessageID{}, ErrNoRound)
+		}
 	})
-	return func() (MessageID, error) { return wait(context.Background(), e, ch) }, err
 }
 
 // Close says goodbye to every peer, waits for the disk, and ends every goroutine. Whatever is asked of the engine later

@@ -104,6 +104,13 @@ type SentEvent struct {
 	State   State
 }
 
+// SaidEvent answers [Engine.Say] with what Send returns. It comes after the SentEvent.
+type SaidEvent struct {
+	Number uint64 // that Say was given
+	ID     MessageID
+	Err    error
+}
+
 // DeliveryEvent tells how many of the other members are known to hold an own message.
 type DeliveryEvent struct {
 	Round         Tag
@@ -144,6 +151,10 @@ const (
 	Joined  Change = "joined"
 	Left    Change = "left"
 	Renamed Change = "renamed"
+
+	// This person has compared a fingerprint, or has taken that back; told of every round that the member is in.
+	Verified   Change = "verified"
+	Unverified Change = "unverified"
 )
 
 // MemberEvent tells of a change among the members. Live is as in Message.
@@ -192,6 +203,7 @@ type ErrorEvent struct {
 func (RoundEvent) event()    {}
 func (MessageEvent) event()  {}
 func (SentEvent) event()     {}
+func (SaidEvent) event()     {}
 func (DeliveryEvent) event() {}
 func (WaitingEvent) event()  {}
 func (PeerEvent) event()     {}

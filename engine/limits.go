@@ -133,11 +133,12 @@ const (
 	unheldKept = 4096
 	// backlog is how many events the front may be behind before links are read no further; backlogWrites how many writes the
 	// disk may be behind, and backlogBytes what those may weigh. As much again may be on its way to the disk. Each block of a
-	// long round is written at a random place of the store's index: more at once take more memory, and are not faster.
+	// long round is written at a random place of the store's index, so that the more are written at once, the fewer pages
+	// are: of 100,000 blocks 4,096 at once take 90 MiB of memory and no less time than 1,024 in 76 MiB, 256 an eighth more.
 	// eventsAhead events get to the front without help of another goroutine.
 	backlog       = 1024
 	eventsAhead   = 64
-	backlogWrites = 256
+	backlogWrites = 1024
 	backlogBytes  = 4 << 20
 	// Of what comes over links inboxSize messages wait for the core, and of each link readAhead more are verified meanwhile.
 	inboxSize = 32

@@ -88,6 +88,9 @@ func (e *Engine) mark(tag Tag, k mark, who Fingerprint, yes bool) error {
 }
 
 func (c *core) mark(k mark, who Fingerprint, yes bool, done func(error)) {
+	if k == verified && c.marks.on[k][who] != yes {
+		done = c.tellVerified(who, yes, done)
+	}
 	if delete(c.marks.on[k], who); yes {
 		c.marks.on[k][who] = true
 	}
@@ -106,6 +109,22 @@ func (c *core) mark(k mark, who Fingerprint, yes bool, done func(error)) {
 		}
 		return nil
 	}, done)
+}
+
+// tellVerified returns what to do once it is durable that somebody was verified, or is no more.
+func (c *core) tellVerified(who Fingerprint, yes bool, done func(error)) func(error) {
+	change := Unverified
+	if yes {
+		change = Verified
+	}
+	return func(err error) {
+		for _, r := range c.order {
+			if err == nil && r.people[who] != nil {
+				c.tell(MemberEvent{Round: r.tag, Person: r.person(who, Device{}), Change: change, Live: true})
+			}
+		}
+		done(err)
+	}
 }
 
 // keepMarks writes who bears marks into one round.

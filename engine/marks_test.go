@@ -28,7 +28,7 @@ func couple(t *testing.T) (alice, bob *person, tag engine.Tag) {
 }
 
 // TestMarks: whom one has verified and whom one ignores is kept, apart from each other, and goes for every round. Who is
-// ignored is heard all the same.
+// ignored is heard all the same. Who is verified anew, or no more, is told.
 func TestMarks(t *testing.T) {
 	alice, bob, tag := couple(t)
 	who := bob.engine.Self().Fingerprint
@@ -68,6 +68,18 @@ func TestMarks(t *testing.T) {
 	alice.close()
 	alice.open()
 	marked(false, true)
+	for _, yes := range []bool{true, false} { // the first is no change, so nothing is told of it
+		if err := alice.engine.Verify(tag, who, yes); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until(alice, func(e engine.MemberEvent) bool {
+		if e.Change == engine.Verified {
+			t.Error("it is told that bob is verified, who was")
+		}
+		return e.Change == engine.Unverified && e.Round == tag && e.Person.Fingerprint == who && !e.Person.Verified
+	})
+	marked(false, false)
 }
 
 // TestPagesPartBlocks: what was said while nobody was there shares a block, which a page may end within.

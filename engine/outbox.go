@@ -226,6 +226,9 @@ func (r *round) sign() {
 	r.drafts, r.signing = r.drafts[n:], true
 	err = r.add(b, both(r.change(b, true), func(w store.Tx) error {
 		for _, d := range batch {
+			if !d.stored {
+				continue
+			}
 			if err := w.RemoveDraft(r.tag, d.ID); err != nil {
 				return err
 			}
@@ -310,11 +313,18 @@ func (r *round) sayNext() (kind chain.Kind, plain []byte, n int, err error) {
 
 // posted is called when an own block is durable: now it may leave.
 func (r *round) posted(b *chain.Block, batch []*draft) {
-	r.follow(b)
+	var said []chain.Message
+	for _, d := range batch {
+		if d.kind == 0 {
+			said = append(said, d.Message)
+		}
+	}
+	messages := r.reader().show(b, said, "")
+	r.follow(b, messages)
 	if b.Position().Compare(r.shown) > 0 {
 		r.shown = b.Position()
 	}
-	for _, m := range r.messages(b) {
+	for _, m := range messages {
 		r.c.tell(SentEvent{Message: m, State: Sent})
 	}
 	for _, p := range r.peers {

@@ -103,6 +103,16 @@ func (r *round) entry(id chain.ID) (store.Entry, bool, error) {
 	return e, ok, err
 }
 
+// has reports whether a block has been admitted. If it is beyond the end of its author's line, it has not, and the store need
+// not look for it: so it is with nearly all that is new.
+func (r *round) has(b *chain.Block) (bool, error) {
+	if line := r.chain.Line(b.Author); line == nil || b.Seq > line.Newest.Seq {
+		return false, nil
+	}
+	_, ok, err := r.entry(b.ID())
+	return ok, err
+}
+
 // findSince finds when this device's line began here.
 func (r *round) findSince() error {
 	first := r.chain.Line(r.c.self.Key.Device()).First

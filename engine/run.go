@@ -10,6 +10,7 @@ import (
 // run is the one goroutine that owns the core.
 func (e *Engine) run() {
 	defer close(e.stopped)
+	defer e.onPanic()
 	for _, r := range e.core.order {
 		e.core.tell(RoundEvent{r.info()})
 		r.dialDue()
@@ -40,6 +41,8 @@ func (e *Engine) run() {
 		select {
 		case f := <-e.calls:
 			e.step(f)
+		case <-e.sayings.more:
+			e.step(e.sayings.take())
 		case ev := <-inbox:
 			e.step(ev)
 		case ev := <-e.synced:
@@ -80,7 +83,7 @@ func (e *Engine) carryOut(effects []effect) {
 				w.end(ef.reason)
 			}
 		case dial:
-			e.work.Go(func() { e.dial(ef) })
+			e.spawn(func() { e.dial(ef) })
 		case commit:
 			e.disk <- ef // one at a time, so there is room
 		case accept:
@@ -93,6 +96,7 @@ func (e *Engine) carryOut(effects []effect) {
 
 // flush is the one goroutine that writes to the store.
 func (e *Engine) flush() {
+	defer e.onPanic()
 	for batch := range e.disk {
 		e.synced <- committed{e.home.store.Write(batch.apply)}
 	}
@@ -116,6 +120,33 @@ func (e *Engine) shutDown() {
 		e.step(<-e.synced)
 	}
 	close(e.disk)
+}
+
+// sayings is what nobody waits for to be said. Whatever has gathered is one step.
+type sayings struct {
+	more chan struct{}
+
+	mu  sync.Mutex
+	all []call
+}
+
+func (s *sayings) put(f call) {
+	s.mu.Lock()
+	s.all = append(s.all, f)
+	s.mu.Unlock()
+	signal(s.more)
+}
+
+func (s *sayings) take() call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.all
+	s.all = nil
+	return func(c *core) {
+		for _, f := range all {
+			f(c)
+		}
+	}
 }
 
 // queue carries events to the front without ever making the core wait: straight where there is room, by way of pump where there
@@ -162,8 +193,9 @@ func (q *queue) full() bool {
 }
 
 // pump hands events over, one after another. After close it hands over what is left, while somebody reads.
-func (q *queue) pump() {
+func (q *queue) pump(onPanic func()) {
 	defer close(q.out)
+	defer onPanic()
 	for {
 		batch := q.take()
 		if batch == nil {

@@ -307,7 +307,7 @@ func (r *round) admit(p *peer, b *chain.Block, pushed bool) error {
 			continue
 		}
 		from.known[b.Author] = max(from.known[b.Author], b.Seq)
-		if _, ok, err := r.entry(b.ID()); err != nil {
+		if ok, err := r.has(b); err != nil {
 			return err
 		} else if ok {
 			from.acknowledge(b.Author, b.Seq)

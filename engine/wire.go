@@ -79,7 +79,7 @@ func (e *Engine) accept(l net.Listener) {
 			}
 			continue
 		}
-		e.work.Go(func() {
+		e.spawn(func() {
 			self := e.accepted.Load().self
 			conn, err := link.Accept(e.ctx, nc, self, cfg)
 			if err != nil {
@@ -125,7 +125,7 @@ func (e *Engine) post(ev event) bool {
 // talk reads a link until it ends. Signatures are verified here, so that this happens on all cores and not in the core.
 func (e *Engine) talk(conn *link.Conn, self link.Self, address string) {
 	w := &wire{id: linkID(e.nextLink.Add(1)), conn: conn, engine: e, more: make(chan struct{}, 1)}
-	e.work.Go(w.run)
+	e.spawn(w.run)
 	up := linkUp{
 		link: w.id, tag: conn.Tag(), self: self.Key.Device(), cred: conn.Peer(), address: address, dialled: conn.Initiated(),
 	}
@@ -160,7 +160,7 @@ func (w *wire) hear() (link.Reason, error) {
 			under <- struct{}{}
 			earlier, done := before, make(chan struct{})
 			before = done
-			w.engine.work.Go(func() {
+			w.engine.spawn(func() {
 				defer close(done)
 				if reason, err := w.handOver(msg, earlier); err != nil {
 					w.engine.down(w, reason, err)

@@ -59,6 +59,7 @@ func (h *Host) causeOf(event hook.Event) cause {
 // deliver hands an event to the observers of an extension, one after the other. It reports false if its process was gone
 // before it could be told.
 func (h *Host) deliver(name string, t told) (taken bool) {
+	defer h.cfg.OnPanic()
 	if t.missed > 0 && !h.tell(name, hook.Missed{Count: t.missed}, cause{}) {
 		return false
 	}
@@ -239,6 +240,7 @@ func invoke[T any](
 	}
 	answers := make(chan answer, 1)
 	go func() {
+		defer e.host.cfg.OnPanic()
 		v, err := f(calling, e.proc.extender)
 		err = e.proc.endCall(c, err)
 		leave()
@@ -346,7 +348,10 @@ func (h *Host) turnOff(g *guest, name, why string) {
 // fault tells the person. The line has one line only. h.mu is held, which is why the chat is told on the side.
 func (h *Host) fault(name, text string) {
 	h.logOf(name).line("host", text)
-	go h.chat.Fault(Fault{Extension: name, Text: strings.Join(strings.Fields(text), " "), Again: "/plugin enable " + name})
+	go func() {
+		defer h.cfg.OnPanic()
+		h.chat.Fault(Fault{Extension: name, Text: strings.Join(strings.Fields(text), " "), Again: "/plugin enable " + name})
+	}()
 }
 
 // describe names a handler, for a line: "outgoing filter (poll.lua:12): ". Host.mu is held.

@@ -138,6 +138,7 @@ func (g *guest) supervise(ctx context.Context, done, tried chan struct{}) {
 	defer g.forsake()
 	hasTried := sync.OnceFunc(func() { close(tried) })
 	defer hasTried()
+	defer g.host.cfg.OnPanic()
 	delay := backOffFirst
 	for {
 		began := time.Now()

@@ -50,6 +50,9 @@ type Config struct {
 	Settings func(plugin string) map[string]any
 	Builtins []Builtin
 	Log      *slog.Logger
+	// OnPanic is deferred on what runs beside the chat, so that it can recover, give its terminal back, and panic again. It may
+	// be nil.
+	OnPanic func()
 }
 
 // Builtin is a plugin that is part of the program, as the host of the scripts is: it is not pinned, has every capability, and
@@ -128,6 +131,9 @@ func New(cfg Config) *Host {
 	}
 	if cfg.Settings == nil {
 		cfg.Settings = func(string) map[string]any { return nil }
+	}
+	if cfg.OnPanic == nil {
+		cfg.OnPanic = func() {}
 	}
 	quiet(cfg.Log)
 	h := &Host{
@@ -219,6 +225,7 @@ func (h *Host) Wake(ctx context.Context) {
 // startThread runs the starts of processes on one thread, which lasts as long as the host: Linux ends children with the
 // thread that has started them.
 func (h *Host) startThread() {
+	defer h.cfg.OnPanic()
 	runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
 	for f := range h.starting {
 		f()

@@ -74,6 +74,7 @@ func do[T any](
 		return none, err
 	}
 	defer done()
+	defer s.host.cfg.OnPanic()
 	value, err := f(e)
 	return value, asError(err)
 }

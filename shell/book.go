@@ -15,6 +15,8 @@ type book struct {
 	inRound bool
 	online  map[engine.Tag]map[engine.Device]bool
 	people  map[engine.Fingerprint]string // handles seen, for completion
+	spoken  map[engine.Fingerprint]int    // of those: when they spoke last, in messages heard
+	heard   int
 	looks   map[string]engine.Fingerprint // who was first with a handle that looks like this
 	warned  map[engine.Fingerprint]string // the handle that it was looked at for
 	forked  map[engine.Fingerprint]bool   // one of their devices has written two histories
@@ -30,7 +32,8 @@ func newBook() *book {
 	return &book{
 		rounds: map[engine.Tag]engine.Round{},
 		online: map[engine.Tag]map[engine.Device]bool{}, people: map[engine.Fingerprint]string{},
-		looks: map[string]engine.Fingerprint{}, warned: map[engine.Fingerprint]string{}, forked: map[engine.Fingerprint]bool{},
+		spoken: map[engine.Fingerprint]int{},
+		looks:  map[string]engine.Fingerprint{}, warned: map[engine.Fingerprint]string{}, forked: map[engine.Fingerprint]bool{},
 		own: map[engine.Tag]string{}, waiting: map[engine.Tag]int{}, places: map[engine.Tag]*place{},
 	}
 }
@@ -104,9 +107,18 @@ func (b *book) note(ev engine.Event) (warning term.Text) {
 	case engine.ForkEvent:
 		b.forked[ev.Person.Fingerprint] = true
 	case engine.MessageEvent:
-		return b.notePerson(ev.Message.From)
+		warning = b.notePerson(ev.Message.From)
+		b.hear(ev.Message.From)
 	}
-	return term.Text{}
+	return warning
+}
+
+// hear keeps who spoke last.
+func (b *book) hear(p engine.Person) {
+	if _, known := b.people[p.Fingerprint]; known {
+		b.heard++
+		b.spoken[p.Fingerprint] = b.heard
+	}
 }
 
 func (b *book) notePeer(ev engine.PeerEvent) {

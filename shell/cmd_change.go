@@ -73,6 +73,7 @@ func runLeave(c *call) error {
 	if err != nil {
 		return err
 	}
+	c.say(term.Sprintf("you have left %s", round.Name))
 	if !told {
 		c.say(term.Literal("nobody was online to be told: the others go on counting you"))
 	}
@@ -84,7 +85,6 @@ func runLeave(c *call) error {
 func (s *Shell) left(round engine.Round) {
 	s.ext.observe(hook.RoundEvent{Round: s.book.hookRound(round), Change: hook.Left})
 	s.book.left(round.Tag)
-	s.complete.set(s.book)
 	if s.book.current != round.Tag {
 		return
 	}

@@ -131,7 +131,7 @@ func (x *extensions) parse(line string) (command, []string, error) {
 	if len(args) < c.min || len(args) > c.max {
 		fault := faultf(errArity, "usage: %s", c.usage())
 		if c.example != "" {
-			return command{}, nil, fault.but("for example: %s", c.example)
+			return command{}, nil, fault.but("for example: %s; /help %s tells more", c.example, c.name)
 		}
 		return command{}, nil, fault
 	}
@@ -167,7 +167,7 @@ type call struct {
 	paths      paths
 	person     bool             // somebody types and reads
 	tell       func(func(view)) // at once, while the command goes on
-	placed     func()           // what it says has its place: what the next line says may follow
+	number     uint64           // among what is said
 	ext        *extensions      // nil if there are none
 	rest       string           // of the line, behind the name
 	page       page             // where reading was left
@@ -181,8 +181,8 @@ type call struct {
 	sent  engine.MessageID
 	then  func(*Shell)
 
-	over bool  // the loop's: it has run,
-	err  error // and failed
+	over bool  // the loop's: it has said what it says,
+	err  error // or failed
 }
 
 // say adds a line to what the command prints.

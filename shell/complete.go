@@ -2,18 +2,17 @@ package shell
 
 import (
 	"cmp"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"opentalk/engine"
 	"opentalk/shell/term"
 )
 
-// names is what Tab completes from: what there is, and what has been typed so far of a command. It does not change once it is
-// made.
+// names is what Tab completes from: what there is, and what has been typed so far of a command.
 type names struct {
 	rounds []string
 	people []string // who spoke last first
@@ -137,51 +136,30 @@ func (n names) matching(all []string, suffix string) (found []string) {
 	return found
 }
 
-// completer is asked by the line editor, on a goroutine of its own, and told by the loop.
-type completer struct {
-	mu     sync.Mutex
-	names  names
-	ext    *extensions
-	spoken map[string]int // when somebody spoke last, in messages heard
-	heard  int
-}
-
-// find is [line.Config.Complete].
-func (c *completer) find(line string, pos int) (from int, candidates []string) {
-	c.mu.Lock()
-	n := c.names
-	n.people = slices.Clone(n.people)
-	slices.SortFunc(n.people, func(a, b string) int {
-		return cmp.Or(c.spoken[b]-c.spoken[a], strings.Compare(a, b))
-	})
-	c.mu.Unlock()
+// complete is [line.Config.Complete]: it asks the loop for what there is.
+func (s *Shell) complete(line string, pos int) (from int, candidates []string) {
+	n, err := ask(s.ctx, s, func() (names, error) { return s.book.names(), nil })
+	if err != nil {
+		return pos, nil // the chat ends
+	}
+	n.ext = s.ext
 	return n.complete(line, pos)
 }
 
-// set is told what there is.
-func (c *completer) set(b *book) {
+// names are those that Tab completes from, but for what extensions add.
+func (b *book) names() names {
 	round, _ := b.round()
-	n := names{round: round.Name, ext: c.ext}
+	n := names{round: round.Name}
 	for _, r := range b.rounds {
 		n.rounds = append(n.rounds, term.CleanHandle(r.Name).String())
 	}
 	slices.Sort(n.rounds)
-	for _, handle := range b.people {
-		n.people = append(n.people, term.CleanHandle(handle).String())
+	who := slices.Collect(maps.Keys(b.people))
+	slices.SortFunc(who, func(x, y engine.Fingerprint) int {
+		return cmp.Or(b.spoken[y]-b.spoken[x], strings.Compare(b.people[x], b.people[y]))
+	})
+	for _, f := range who {
+		n.people = append(n.people, term.CleanHandle(b.people[f]).String())
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.names = n
-}
-
-// hear is told who has said something.
-func (c *completer) hear(p engine.Person) {
-	who := term.CleanHandle(p.Name).String()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.spoken == nil || len(c.spoken) >= maxPeople && c.spoken[who] == 0 {
-		c.spoken = map[string]int{} // the order is a convenience, and begins anew
-	}
-	c.heard++
-	c.spoken[who] = c.heard
+	return n
 }

@@ -4,6 +4,8 @@ package shell
 
 import (
 	"cmp"
+	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +18,7 @@ import (
 
 	xterm "golang.org/x/term"
 
+	"opentalk/engine/identity/identitytest"
 	"opentalk/shell/line"
 	"opentalk/shell/term/vt"
 )
@@ -33,6 +36,10 @@ type desk struct {
 	keys   *os.File
 	tty    *os.File
 	status chan int
+
+	plain   bool   // the terminal knows no escape sequences
+	sent    buffer // all that the terminal was sent
+	signals chan os.Signal
 }
 
 // newDesk is a desk with nobody at it yet.
@@ -42,7 +49,8 @@ func newDesk(t testing.TB, cols, rows int) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &desk{t: t, engine: newFake(), home: t.TempDir(), screen: vt.New(cols, rows), keys: keys, tty: tty, status: make(chan int, 1)}
+	return &desk{t: t, engine: newFake(), home: t.TempDir(), screen: vt.New(cols, rows), keys: keys, tty: tty, status: make(chan int, 1),
+		signals: make(chan os.Signal, 1)}
 }
 
 // start runs the shell until the test ends. Nothing may come on the terminal that opentalk does not mean to send.
@@ -56,6 +64,9 @@ func (d *desk) start(args ...string) {
 		In: d.tty, Out: d.tty, Err: d.tty, Person: true, OutTerm: true, ErrTerm: true,
 		Edit: func(c line.Config) (line.Editor, error) {
 			c.In, c.Out = d.tty, d.tty
+			if d.plain {
+				return line.OpenPlain(c)
+			}
 			return line.Open(c)
 		},
 	})
@@ -66,20 +77,22 @@ func (d *desk) start(args ...string) {
 	followed := make(chan struct{})
 	go func() {
 		defer close(followed)
-		d.screen.Follow(d.keys)
+		d.screen.Follow(io.TeeReader(d.keys, &d.sent))
 	}()
 	d.engine.emit(roundEvents(d.engine.rounds)...)
-	signals := make(chan os.Signal, 1)
 	go func() {
-		d.status <- shell.Run(d.engine, signals)
+		d.status <- shell.Run(d.engine, d.signals)
 		shell.Close()
 		d.tty.Close()
 	}()
 	d.t.Cleanup(func() {
-		signals <- syscall.SIGTERM
+		d.signals <- syscall.SIGTERM
 		<-followed
 		close(d.engine.events)
 		d.keys.Close()
+		if d.plain && strings.Contains(d.sent.take(), "\x1b") {
+			d.t.Error("a plain terminal was sent an escape sequence")
+		}
 		for _, fault := range d.screen.Faults() {
 			d.t.Errorf("the terminal was sent %s", fault)
 		}
@@ -138,7 +151,9 @@ func (d *desk) see(want string) string {
 //
 //	# comment
 //	size COLUMNS ROWS  changes the size; the first one is that of the terminal
+//	plain              the terminal knows no escape sequences; before start
 //	start
+//	ctrl-c             the signal that a plain terminal makes of it
 //	type "KEYS"        a Go string
 //	paste "TEXT"       as terminals do
 //	| TEXT             a row of the screen, up to the last one in use; ▮ is the cursor, HH:MM the time
@@ -210,6 +225,10 @@ func sized(t *testing.T, d *desk, size string) *desk {
 func (d *desk) do(at int, verb, rest string) {
 	d.t.Helper()
 	switch verb {
+	case "plain":
+		d.plain = true
+	case "ctrl-c":
+		d.signals <- os.Interrupt
 	case "start":
 		d.start("--color=never")
 	case "round":
@@ -251,38 +270,52 @@ func TestCommandsAreRemembered(t *testing.T) {
 	}
 }
 
-// TestPanicGivesTheTerminalBack has this test binary run a shell whose engine panics, on a goroutine that is not main's.
+// TestPanicGivesTheTerminalBack has this test binary run a program with a bug, on a goroutine that is not main's.
 func TestPanicGivesTheTerminalBack(t *testing.T) {
-	keys, tty, err := vt.OpenPTY(80, 24)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer keys.Close()
-	cooked := stateOf(t, tty)
-	screen := vt.New(80, 24)
-	go screen.Follow(keys)
-	program := exec.Command(os.Args[0])
-	program.Env = append(os.Environ(), panics+"="+t.TempDir())
-	program.Stdin, program.Stdout = tty, tty
-	stderr := &strings.Builder{}
-	program.Stderr = stderr
-	if err := program.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer program.Process.Kill()
-	seen := screen.Wait(patience, func() bool { return strings.HasSuffix(screen.Screen(), "friends> ▮") })
-	if raw := stateOf(t, tty); !seen || reflect.DeepEqual(raw, cooked) {
-		t.Fatalf("no shell: %s%s", screen.Screen(), stderr)
-	}
-	keys.WriteString("/peers\r")
-	if err := program.Wait(); err == nil || !strings.Contains(stderr.String(), "panic: as told") {
-		t.Fatalf("the program ended with %v: %s", err, stderr)
-	}
-	if !reflect.DeepEqual(stateOf(t, tty), cooked) {
-		t.Error("the terminal is not as it was")
-	}
-	if !screen.Wait(patience, func() bool { on, _ := screen.Paste(); return !on }) {
-		t.Error("bracketed paste is left on")
+	for part, bug := range panicking {
+		t.Run(part, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			home := t.TempDir()
+			identitytest.Keyring(t, home, 0)
+			keys, tty, err := vt.OpenPTY(100, 300)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer keys.Close()
+			defer tty.Close()
+			cooked := stateOf(t, tty)
+			screen := vt.New(100, 300)
+			go screen.Follow(keys)
+			program := exec.CommandContext(ctx, os.Args[0])
+			program.Env = append(os.Environ(), "TERM=xterm", panics+"="+part+" "+home)
+			program.Stdin, program.Stdout, program.Stderr = tty, tty, tty
+			if err := program.Start(); err != nil {
+				t.Fatal(err)
+			}
+			seen := screen.Wait(patience, func() bool { return strings.HasSuffix(screen.Screen(), "> ▮") })
+			if raw := stateOf(t, tty); !seen || reflect.DeepEqual(raw, cooked) {
+				t.Fatalf("no shell: %s", screen.Screen())
+			}
+			keys.WriteString(bug.line + "\r")
+			if program.Wait(); program.ProcessState.ExitCode() != 2 {
+				t.Errorf("the program ended with %v:\n%s", program.ProcessState, screen.Screen())
+			}
+			if !reflect.DeepEqual(stateOf(t, tty), cooked) {
+				t.Error("the terminal is not as it was")
+			}
+			if !screen.Wait(patience, func() bool { on, _ := screen.Paste(); return !on }) {
+				t.Error("bracketed paste is left on")
+			}
+			told := func() bool {
+				all := screen.Screen()
+				_, stack, bug := strings.Cut(all, "opentalk has a bug")
+				return bug && strings.Contains(stack, "panic: as told") && strings.Contains(stack, "panic_test.go")
+			}
+			if !screen.Wait(patience, told) {
+				t.Errorf("the screen tells no bug:\n%s", screen.Screen())
+			}
+		})
 	}
 }
 

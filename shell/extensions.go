@@ -58,10 +58,9 @@ func (s *Shell) Extend(scripts Child) {
 		reserved = append(reserved, c.name)
 	}
 	s.ext = &extensions{shell: s, wake: make(chan struct{}, 1), host: plugins.New(plugins.Config{
-		Dir: s.paths.data, Version: Version, Reserved: reserved, Builtins: builtins, Log: s.log,
+		Dir: s.paths.data, Version: Version, Reserved: reserved, Builtins: builtins, Log: s.log, OnPanic: s.giveBack,
 		Settings: func(name string) map[string]any { return s.opts.Plugins[name] },
 	})}
-	s.complete.ext, s.complete.names.ext = s.ext, s.ext
 }
 
 // start starts what is enabled, and waits until it is there. It blocks.

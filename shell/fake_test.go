@@ -123,15 +123,17 @@ func (f *fake) Send(tag engine.Tag, text string, form engine.Form, auto bool) (e
 	return m.ID, nil
 }
 
-func (f *fake) Say(tag engine.Tag, text string, form engine.Form, auto bool) (func() (engine.MessageID, error), error) {
+func (f *fake) Say(tag engine.Tag, text string, form engine.Form, auto bool, number uint64) {
 	id, err := f.Send(tag, text, form, auto)
-	disk := f.disk
-	return func() (engine.MessageID, error) {
-		if disk != nil {
-			<-disk
-		}
-		return id, err
-	}, nil
+	said := engine.SaidEvent{Number: number, ID: id, Err: err}
+	if f.disk == nil {
+		f.emit(said)
+		return
+	}
+	go func(disk chan struct{}) {
+		<-disk
+		f.emit(said)
+	}(f.disk)
 }
 
 // message makes the next message. Called with the lock.
@@ -364,8 +366,10 @@ func (f *fake) Connect(ctx context.Context, _ engine.Tag, _ string) (engine.Pers
 	return someone("bob"), nil
 }
 
-func (f *fake) Verify(_ engine.Tag, who engine.Fingerprint, yes bool) error {
+func (f *fake) Verify(tag engine.Tag, who engine.Fingerprint, yes bool) error {
 	f.verified = map[engine.Fingerprint]bool{who: yes}
+	change := map[bool]engine.Change{true: engine.Verified, false: engine.Unverified}[yes]
+	f.emit(engine.MemberEvent{Round: tag, Person: engine.Person{Name: "bob", Fingerprint: who, Verified: yes}, Change: change, Live: true})
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf16"
@@ -185,7 +186,10 @@ func jsonLine(event any) string {
 
 // escapeJSON writes what is not plainly printable as escapes. Outside of ASCII there is nothing in JSON but strings.
 func escapeJSON(text string) string {
-	var b bytes.Buffer
+	if !strings.ContainsFunc(text, func(r rune) bool { return r > '~' || r < ' ' && r != '\n' }) {
+		return text
+	}
+	var b strings.Builder
 	for _, r := range text {
 		switch {
 		case r == '\n' || unicode.IsPrint(r) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r):

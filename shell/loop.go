@@ -22,6 +22,12 @@ func (s *Shell) loop(signals <-chan os.Signal) {
 		}
 	}
 	s.start()
+	s.out.gathers = true
+	defer func() {
+		s.out.gathers = false
+		s.out.flush()
+	}()
+	s.spawn(s.sayAll)
 	switch {
 	case s.person:
 		s.spawn(func() { readEditor(s.editor, give) })
@@ -29,7 +35,8 @@ func (s *Shell) loop(signals <-chan os.Signal) {
 		go readPipe(s.streams.In, give)
 	}
 	for {
-		if s.runQueue(); s.ended || s.out.err != nil {
+		s.runQueue()
+		if s.out.flush(); s.ended || s.out.err != nil {
 			return
 		}
 		events := s.engine.Events()
@@ -47,6 +54,7 @@ func (s *Shell) loop(signals <-chan os.Signal) {
 				return
 			}
 			s.arrive(ev)
+			s.drain()
 		case in := <-next:
 			s.queue = append(s.queue, in)
 		case f := <-s.posts:
@@ -179,13 +187,13 @@ func (s *Shell) opened(o opening) {
 	if o.current != nil {
 		s.enter(*o.current, term.Text{})
 	}
-	s.complete.set(s.book)
 }
 
-// maxDrain bounds the events that one end of a command takes, so that lines have their turn however much comes.
+// maxDrain bounds the events that are taken at once, so that lines have their turn however much comes.
 const maxDrain = 1000
 
-// drain takes the events that are there already, so that what a command brought about is told before its end.
+// drain takes the events that are there already: they are written together, and what a command brought about is told before its
+// end.
 func (s *Shell) drain() {
 	for range maxDrain {
 		select {
@@ -206,10 +214,8 @@ func (s *Shell) event(h happening) {
 		s.kept = append(s.kept, func() { s.event(h) })
 		return
 	}
-	known := len(s.book.people)
 	joined := s.joining(h.ev)
 	warning := s.book.note(h.ev)
-	s.completes(h.ev, len(s.book.people) != known)
 	s.ext.observe(append(joined, s.book.hookEvents(h.ev)...)...)
 	s.view.event(h.shown())
 	if !warning.Empty() {
@@ -229,19 +235,6 @@ func (s *Shell) event(h happening) {
 	}
 }
 
-// completes keeps the line editor's completion up to date, before what has happened is seen.
-func (s *Shell) completes(ev engine.Event, newcomer bool) {
-	switch ev := ev.(type) {
-	case engine.MessageEvent:
-		s.complete.hear(ev.Message.From)
-		if newcomer {
-			s.complete.set(s.book)
-		}
-	case engine.RoundEvent, engine.MemberEvent, engine.PeerEvent:
-		s.complete.set(s.book)
-	}
-}
-
 // joining is what extensions are told of a round that was not there before.
 func (s *Shell) joining(ev engine.Event) []hook.Event {
 	if ev, ok := ev.(engine.RoundEvent); ok && s.ext != nil {
@@ -258,13 +251,17 @@ func (s *Shell) closed() {
 	s.end(statusFailed)
 }
 
-// signal ends the shell. An always-on member is ended by SIGTERM, so that is no failure of it.
+// signal ends the shell, but for a Ctrl-C that a plain terminal sends as a signal. An always-on member is ended by SIGTERM, so
+// that is no failure of it.
 func (s *Shell) signal(sig os.Signal) {
-	if s.opts.Headless && sig == syscall.SIGTERM {
+	switch {
+	case s.opts.Headless && sig == syscall.SIGTERM:
 		s.end(statusDone)
-		return
+	case s.person && sig == os.Interrupt && s.leaving == nil:
+		s.interrupt()
+	default:
+		s.end(statusInterrupted)
 	}
-	s.end(statusInterrupted)
 }
 
 func (s *Shell) end(status int) { s.ended, s.status = true, status }
@@ -287,7 +284,6 @@ func (s *Shell) enter(r engine.Round, hint term.Text) {
 		return func() {
 			*s.book.place(r.Tag) = place{read: v.newest}
 			s.book.meet(r.Tag, v.members)
-			s.complete.set(s.book)
 			s.view.entered(v)
 			s.view.changed()
 		}, err

@@ -1,23 +1,55 @@
 package shell
 
-import "opentalk/engine"
+import (
+	"context"
+	"net"
+	"strings"
 
-// panics is the variable that makes the test binary the program of [TestPanicGivesTheTerminalBack], with a home.
+	"opentalk/engine"
+	"opentalk/engine/socket"
+)
+
+// panics is the variable that makes the test binary a program with a bug: the part that has it, and a home.
 const panics = "SHELL_TEST_PANICS"
 
-// panicking is an engine that has a bug.
-type panicking struct{ *fake }
+// panicking are the parts that have a bug, each with the line that brings it about.
+var panicking = map[string]struct {
+	run  func(*Shell) int
+	line string
+}{
+	"shell":  {panickingShell, "/new a"},
+	"engine": {panickingEngine, "/join " + (&fake{}).invite().Token()},
+}
 
-func (panicking) Peers(engine.Tag) ([]engine.Peer, error) { panic("as told") }
+type brokenEngine struct{ *fake }
 
-func panickingProgram(home string) {
-	opts, _ := Parse([]string{"--home", home})
+func (brokenEngine) New(string) (engine.Round, error) { panic("as told") }
+
+func panickingShell(s *Shell) int { return s.Run(brokenEngine{newFake()}, nil) }
+
+type brokenNetwork struct{ socket.System }
+
+func (*brokenNetwork) Dial(context.Context, string) (net.Conn, error) { panic("as told") }
+
+func panickingEngine(s *Shell) int {
+	cfg := s.EngineConfig()
+	cfg.Network = &brokenNetwork{}
+	chat, err := engine.Open(cfg)
+	if err != nil {
+		return s.Fail(err)
+	}
+	return s.Run(chat, nil)
+}
+
+func panickingProgram(told string) int {
+	part, home, _ := strings.Cut(told, " ")
+	opts, err := Parse([]string{"--home", home, "--listen", "none"})
+	if err != nil {
+		panic(err)
+	}
 	shell, err := New(opts, Standard())
 	if err != nil {
 		panic(err)
 	}
-	defer shell.Close()
-	f := newFake()
-	f.add("friends")
-	shell.Run(panicking{f}, nil)
+	return panicking[part].run(shell)
 }

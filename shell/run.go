@@ -17,7 +17,7 @@ type joins map[*call]context.CancelFunc
 func (s *Shell) runQueue() {
 	for !s.busy && !s.ended && s.leaving == nil && len(s.queue) > 0 {
 		in := s.queue[0]
-		if len(s.under) > 0 && (in.err != nil || !says(in.text) || len(s.under) == maxUnder) {
+		if under := len(s.talk.under); under > 0 && (in.err != nil || !says(in.text) || under == maxUnder) {
 			return
 		}
 		s.queue = s.queue[1:]
@@ -44,9 +44,7 @@ func (s *Shell) run(in input) {
 	}
 	c.tell = func(f func(view)) { s.post(func() { f(s.view) }) }
 	c.round, c.inRound = s.book.round()
-	if c.typed = in.text; !says(in.text) {
-		s.echo(c)
-	}
+	c.typed = in.text
 	_, c.rest, _ = splitCommand(in.text)
 	err := in.err
 	if err == nil && !utf8.ValidString(in.text) {
@@ -55,67 +53,88 @@ func (s *Shell) run(in input) {
 	if err == nil {
 		c.command, c.args, err = s.ext.parse(in.text)
 	}
+	if err != nil || !c.command.says() {
+		s.echo(c)
+	}
 	if err != nil {
 		s.ran(c, err)
 		return
 	}
-	ctx, cancel := context.WithCancel(s.ctx)
-	c.Context = ctx
-	if s.person && c.command.long {
-		s.joins.add(c, cancel, s)
-		s.spawn(func() {
-			err := c.command.run(c)
-			s.post(func() {
-				cancel()
-				delete(s.joins, c)
-				s.ran(c, err)
-			})
-		})
+	c.Context = s.ctx
+	if says(in.text) {
+		s.say(c)
 		return
 	}
-	s.follow(c, cancel)
-}
-
-// maxUnder bounds the messages that are under way together. They are made durable together, so it is how much faster a pipe
-// is than one message after the other.
-const maxUnder = 256
-
-// follow runs a command behind those that are under way. The next line waits until what it says has its place, or until its
-// end; ends are told in the order of the lines.
-func (s *Shell) follow(c *call, cancel context.CancelFunc) {
-	s.under, s.busy = append(s.under, c), true
-	waits := true
-	goOn := func() {
-		if waits {
-			waits, s.busy = false, false
-		}
-	}
-	c.placed = func() {
-		select {
-		case s.asks <- goOn:
-		case <-s.done:
-		}
+	cancel := func() { s.busy = false }
+	if s.person && c.command.long {
+		c.Context, cancel = context.WithCancel(s.ctx)
+		s.joins.add(c, cancel, s)
+	} else {
+		s.busy = true
 	}
 	s.spawn(func() {
 		err := c.command.run(c)
 		s.post(func() {
 			cancel()
-			goOn()
-			c.over, c.err = true, err
-			for len(s.under) > 0 && s.under[0].over {
-				first := s.under[0]
-				s.under = s.under[1:]
-				s.ran(first, first.err)
-			}
+			delete(s.joins, c)
+			s.ran(c, err)
 		})
 	})
+}
+
+// maxUnder bounds the messages that are under way together: two full blocks of lines, so that the next is on its way here
+// while one goes to the disk.
+const maxUnder = 512
+
+// talk is the messages that are under way. A goroutine has each take its way through filters to the engine, in the order of
+// the lines; their ends, which the engine tells in its own order, are told in that of the lines, too.
+type talk struct {
+	calls chan *call // has room for all that may be under way
+	under []*call    // in the order of their lines, numbered one after another
+	last  uint64     // of these numbers
+}
+
+// say puts a message behind those that are under way.
+func (s *Shell) say(c *call) {
+	s.talk.last++
+	c.number = s.talk.last
+	s.talk.under = append(s.talk.under, c)
+	s.talk.calls <- c
+}
+
+// sayAll has everything said that say puts there, until the shell ends.
+func (s *Shell) sayAll() {
+	for {
+		select {
+		case c := <-s.talk.calls:
+			if err := c.command.run(c); err != nil {
+				s.post(func() { s.said(engine.SaidEvent{Number: c.number, Err: err}) })
+			}
+		case <-s.done:
+			return
+		}
+	}
+}
+
+// said is the end of a message, and so of those before it that had to wait to be told.
+func (s *Shell) said(ev engine.SaidEvent) {
+	t := &s.talk
+	c := t.under[ev.Number-t.under[0].number]
+	c.over, c.sent, c.err = true, ev.ID, ev.Err
+	for len(t.under) > 0 && t.under[0].over {
+		first := t.under[0]
+		t.under = t.under[1:]
+		s.ran(first, first.err)
+	}
 }
 
 // says reports whether a line, once it is done, is on the screen as a message.
 func says(text string) bool {
 	c, _, err := parse(text)
-	return err == nil && (c.name == "send" || c.name == "me")
+	return err == nil && c.says()
 }
+
+func (c command) says() bool { return c.name == "send" || c.name == "me" }
 
 // echo puts a line that was typed on the screen, once.
 func (s *Shell) echo(c *call) {

@@ -20,6 +20,7 @@ type screen struct {
 	own    *deliveries
 	crowd  *crowd
 	moves  *moves
+	typed  bool   // the terminal shows what is typed, and keeps it
 	prompt bool   // a person types: lines are shown again, and a start shows where things were left
 	marks  bool   // a person reads: what names them is marked
 	lines  bool   // errors tell the number of their line
@@ -252,8 +253,8 @@ func (s *screen) member(ev engine.MemberEvent) {
 	if ev.Person.Fingerprint == s.book.self.Fingerprint || !ev.Live && !s.before[ev.Round] {
 		return // who was there before is no news to a newcomer
 	}
-	if ev.Person.Ignored {
-		return
+	if ev.Person.Ignored || ev.Change == engine.Verified || ev.Change == engine.Unverified {
+		return // the answer of /verify tells that
 	}
 	r := row{ev.Change, ev.Live}
 	name := s.look.person(ev.Person)
@@ -320,7 +321,7 @@ func (s *screen) caughtUp(ev engine.ProgressEvent) {
 
 // echo puts what was typed where the conversation is read, without the secret that it may hold.
 func (s *screen) echo(prompt term.Text, line string) {
-	if s.prompt {
+	if s.prompt && !s.typed {
 		s.paper.print(dim(term.Concat(prompt, body(redact(line)))))
 	}
 }

@@ -26,9 +26,8 @@ var update = goflag.Bool("update", false, "rewrite what the scripts expect to wh
 
 func TestMain(m *testing.M) {
 	time.Local = time.UTC
-	if home := os.Getenv(panics); home != "" {
-		panickingProgram(home)
-		return
+	if told := os.Getenv(panics); told != "" {
+		os.Exit(panickingProgram(told))
 	}
 	leaktest.Main(m)
 }

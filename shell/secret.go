@@ -44,6 +44,9 @@ func carriesSecret(text string) bool {
 
 // pastedInvite reports whether a message is most likely an invite that was meant for /join.
 func pastedInvite(text string) bool {
+	if !strings.Contains(text, ":") {
+		return false // it is asked of every line, and the pattern takes longer
+	}
 	trimmed := strings.TrimSpace(text)
 	at := inviteText().FindStringIndex(trimmed)
 	return at != nil && (at[0] == 0 || trimmed[0] == '/')

@@ -20,10 +20,12 @@ package shell
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"iter"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"opentalk/engine"
@@ -39,7 +41,7 @@ type Engine interface {
 	Join(ctx context.Context, inv engine.Invite) (engine.Round, error)
 	Invite(tag engine.Tag) (engine.Invite, error)
 	Send(tag engine.Tag, text string, form engine.Form, auto bool) (engine.MessageID, error)
-	Say(tag engine.Tag, text string, form engine.Form, auto bool) (durable func() (engine.MessageID, error), err error)
+	Say(tag engine.Tag, text string, form engine.Form, auto bool, number uint64)
 	Rounds() ([]engine.Round, error)
 	Peers(tag engine.Tag) ([]engine.Peer, error)
 	Members(tag engine.Tag) ([]engine.Member, error)
@@ -84,13 +86,12 @@ type Shell struct {
 	book    *book
 	view    view
 
-	editor   line.Editor // nil without person
-	engine   Engine
-	posts    chan func()
-	done     chan struct{} // closed when the loop has ended
-	ctx      context.Context
-	cancel   context.CancelFunc
-	complete completer
+	editor line.Editor // nil without person
+	engine Engine
+	posts  chan func()
+	done   chan struct{} // closed when the loop has ended
+	ctx    context.Context
+	cancel context.CancelFunc
 
 	ext   *extensions // nil if there are none
 	sieve *sieve
@@ -100,7 +101,7 @@ type Shell struct {
 	kept     []func() // what is to be done with them then
 	queue    []input  // lines that are to be run
 	busy     bool     // with a line that others wait for
-	under    []*call  // under way, in the order of their lines, but for those aside
+	talk     talk
 	joins    joins
 	page     page      // where reading the past was left
 	lines    int       // that were run
@@ -111,6 +112,7 @@ type Shell struct {
 	warned   bool // that messages wait: the next Ctrl-D leaves
 	ended    bool
 	status   int
+	doomed   atomic.Bool // something panics, which is about to end the program
 }
 
 // New reads config.toml and prepares a shell; nothing is made but the log. An error is for [Streams.Fail].
@@ -128,6 +130,7 @@ func New(opts Options, streams Streams) (*Shell, error) {
 		person: streams.Person && !opts.JSON && !opts.Headless,
 		out:    &output{to: streams.Out},
 		posts:  make(chan func()), done: make(chan struct{}), asks: make(chan func()), sieve: newSieve(),
+		talk: talk{calls: make(chan *call, maxUnder)},
 	}
 	s.look = look{zone: time.Local, log: opts.logName(where, s.person)}
 	s.level.Set(opts.level(s.person))
@@ -158,7 +161,7 @@ func (s *Shell) EngineConfig() engine.Config {
 	return engine.Config{
 		Dir: s.paths.data, Handle: s.opts.handle(s.paths), Listen: s.opts.Listen, Proxy: s.opts.Proxy,
 		Passphrase: s.passphrase, Tries: s.tries(),
-		Progress: func(what string) { s.view.progress(what) }, Log: s.log,
+		Progress: func(what string) { s.view.progress(what) }, Log: s.log, OnPanic: s.giveBack,
 	}
 }
 
@@ -200,7 +203,7 @@ func (s *Shell) Close() {
 	s.logFile.Close()
 }
 
-// spawn runs f on a goroutine of its own. If it panics, which ends the program, the terminal is given back before.
+// spawn runs f on a goroutine of its own, which gives the terminal back if it panics.
 func (s *Shell) spawn(f func()) {
 	go func() {
 		defer s.giveBack()
@@ -208,10 +211,13 @@ func (s *Shell) spawn(f func()) {
 	}()
 }
 
-// giveBack is to be deferred. A panic of main's own goroutine is seen to by its call of Close.
+// giveBack is to be deferred on every goroutine. A panic is a bug and ends the program, but not before the terminal is given back
+// and the person told. On main's own goroutine its call of Close sees to that.
 func (s *Shell) giveBack() {
 	if p := recover(); p != nil {
+		s.doomed.Store(true)
 		s.Close()
+		fmt.Fprintln(s.streams.Err, "opentalk has a bug and ends here; what follows tells the developers where:")
 		panic(p)
 	}
 }
@@ -238,6 +244,9 @@ func (s *Shell) Run(eng Engine, signals <-chan os.Signal) int {
 		s.queue = append(s.queue, input{text: text})
 	}
 	s.loop(signals)
+	if s.doomed.Load() {
+		select {} // or the program would end as if nothing had happened
+	}
 	s.view.close()
 	s.remember()
 	if s.out.err != nil {
@@ -250,7 +259,7 @@ func (s *Shell) Run(eng Engine, signals <-chan os.Signal) int {
 
 func (s *Shell) openEditor() error {
 	cfg := line.Config{
-		Prompt: s.book.prompt(), Profile: s.opts.profile(true), History: s.paths.history(), Keep: keep, Complete: s.complete.find,
+		Prompt: s.book.prompt(), Profile: s.opts.profile(true), History: s.paths.history(), Keep: keep, Complete: s.complete,
 	}
 	if !s.opts.Recall {
 		cfg.History = ""
@@ -265,6 +274,7 @@ func (s *Shell) openEditor() error {
 		return err
 	}
 	s.editor = editor
-	s.view.(*screen).paper = &sheet{editor: editor, later: s.later, shown: s.book.prompt().String()}
+	v := s.view.(*screen)
+	v.typed, v.paper = editor.Stays(), &sheet{editor: editor, later: s.later, shown: s.book.prompt().String()}
 	return nil
 }

@@ -319,19 +319,17 @@ func TestCompletion(t *testing.T) {
 		b.rounds[engine.Tag{byte(i)}] = engine.Round{Name: name}
 	}
 	for _, name := range []string{"alf", "bob", "Bert", "b\x1b[2J\u202eo"} {
-		b.people[someone(name).Fingerprint] = name
+		b.note(engine.PeerEvent{Person: someone(name)})
 	}
-	var c completer
-	c.set(b)
 	for _, name := range []string{"alf", "bob", "Bert", "bob"} {
-		c.hear(someone(name))
+		b.note(engine.MessageEvent{Message: engine.Message{From: someone(name)}})
 	}
 	for line, want := range map[string]string{
 		"/jo": "1 join ", "/": "1 " + strings.Join(names{}.ofCommands(), " |") + " ", "/switch f": "8 friends ", "/switch friends w": "16 ",
 		"/help hist": "6 history ", "b": "0 bob: |Bert: |b[2Jo: ", "hi bo": "3 bob ", "/me likes bo": "10 bob ", "/new b": "5 ", "": "0 ",
 		"//jo": "0 ", "/verify bob ": "12 yes |no ", "/verify bob n": "12 no ", "/verify  bob": "9 bob ", "/nothing b": "9 ",
 	} {
-		from, found := c.find(line, len(line))
+		from, found := b.names().complete(line, len(line))
 		if got := fmt.Sprint(from, " ", strings.Join(found, "|")); got != want {
 			t.Errorf("%q: %q, want %q", line, got, want)
 		}

@@ -80,6 +80,9 @@ func (s *Shell) arrive(ev engine.Event) {
 			})
 			return
 		}
+	case engine.SaidEvent:
+		s.inOrder(func() { s.said(ev) })
+		return
 	case engine.SentEvent:
 		if s.ext != nil && (ev.Message.Auto || s.renders() && s.ext.host.Filters(hook.StageRender)) {
 			m := s.book.hookMessage(ev.Message)

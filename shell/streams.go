@@ -15,7 +15,7 @@ type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
 
-	Person  bool       // who types is at a terminal that a line editor works on
+	Person  bool       // who types is at a terminal
 	OutTerm bool       // Out is a terminal
 	ErrTerm bool       // Err is one
 	Columns func() int // of Out; 0 if it has none
@@ -32,6 +32,9 @@ func Standard() Streams {
 		Columns: func() int { return 0 },
 		Edit: func(c line.Config) (line.Editor, error) {
 			c.In, c.Out = os.Stdin, os.Stdout
+			if line.Dumb() {
+				return line.OpenPlain(c)
+			}
 			return line.Open(c)
 		},
 	}
@@ -47,14 +50,27 @@ func Standard() Streams {
 	return s
 }
 
-// output is a writer whose first failure is kept, and is the end of the shell if it is stdout's.
+// output is a writer whose first failure is kept, and is the end of the shell if it is stdout's. What is written to one that
+// gathers leaves with flush, or when it is much.
 type output struct {
-	to  io.Writer
-	err error
+	to      io.Writer
+	gathers bool
+	kept    []byte
+	err     error
 }
 
+// gathered bounds what an output keeps, in bytes: what a pipe holds.
+const gathered = 64 << 10
+
 func (o *output) write(text string) {
-	if o.err == nil {
-		_, o.err = io.WriteString(o.to, text)
+	if o.kept = append(o.kept, text...); !o.gathers || len(o.kept) >= gathered {
+		o.flush()
 	}
+}
+
+func (o *output) flush() {
+	if o.err == nil && len(o.kept) > 0 {
+		_, o.err = o.to.Write(o.kept)
+	}
+	o.kept = o.kept[:0]
 }

@@ -80,13 +80,18 @@ type roll struct {
 	columns          func() int // 0: no wrapping
 }
 
-func (r roll) print(t term.Text)    { r.out.write(r.outLook.Render(t.Wrap(r.columns(), indent)) + "\n") }
-func (r roll) raw(t term.Text)      { r.out.write(r.outLook.Render(t) + "\n") }
-func (r roll) complain(t term.Text) { r.err.write(r.errLook.Render(t) + "\n") }
-func (r roll) setPrompt(term.Text)  {}
-func (r roll) ring(term.Text)       {}
-func (r roll) flush()               {}
-func (r roll) clear()               {}
+func (r roll) print(t term.Text) { r.out.write(r.outLook.Render(t.Wrap(r.columns(), indent)) + "\n") }
+func (r roll) raw(t term.Text)   { r.out.write(r.outLook.Render(t) + "\n") }
+func (r roll) complain(t term.Text) {
+	if r.out != nil { // both may be one terminal
+		r.out.flush()
+	}
+	r.err.write(r.errLook.Render(t) + "\n")
+}
+func (r roll) setPrompt(term.Text) {}
+func (r roll) ring(term.Text)      {}
+func (r roll) flush()              {}
+func (r roll) clear()              {}
 
 // later runs f on the loop after a while.
 type later func(d time.Duration, f func())

@@ -111,14 +111,13 @@ func (c *reader) boolean() bool {
 	return !c.bad && b[0] == 0xf5
 }
 
-// optional reads a byte string of n bytes that are not all zero, or an empty one, which stands for them.
+// optional reads a byte string of n bytes that are not all zero, or an empty one, which stands for them. It is not copied.
 func (c *reader) optional(n int) []byte {
 	if len(c.rest) > 0 && c.rest[0] == 0x40 {
 		c.rest = c.rest[1:]
 		return nil
 	}
-	b := make([]byte, n)
-	c.exactly(b)
+	b := c.bytes(c.head(2, uint64(n)))
 	for _, one := range b {
 		if one != 0 {
 			return b

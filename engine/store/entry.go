@@ -123,6 +123,11 @@ func number(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 // orderKey is t ‖ id.
 func orderKey(p Position) []byte { return append(number(p.T), p.ID[:]...) }
 
+// isOrderKey reports whether key is p's.
+func isOrderKey(key []byte, p Position) bool {
+	return len(key) == 8+len(p.ID) && binary.BigEndian.Uint64(key) == p.T && ID(key[8:]) == p.ID
+}
+
 // lineKey is device ‖ seq ‖ id.
 func lineKey(device identity.Device, seq uint64, id ID) []byte {
 	key := make([]byte, 0, 32+8+32)

@@ -12,6 +12,7 @@ import (
 type leaves struct {
 	btx  *bbolt.Tx
 	seen map[uint64]bool
+	room []elem // kept for its memory
 }
 
 // check looks at the leaf that key, as bbolt returned it, lies in. It is called with many keys of one leaf and reads it once.
@@ -31,7 +32,8 @@ func (l *leaves) check(key []byte) error {
 	if leaf.self() != id || leaf.kind() != leafPage || leaf.overflow() != 0 {
 		return damaged("page %d says that it is page %d of kind %d, with %d more", id, leaf.self(), leaf.kind(), leaf.overflow())
 	}
-	if _, err := leaf.elems(nil, nil); err != nil {
+	var err error
+	if l.room, err = leaf.appendElems(l.room[:0], nil, nil); err != nil {
 		return err
 	}
 	if l.seen == nil {

@@ -163,19 +163,23 @@ func (s *Store) ordered(tag identity.Tag, p Position, limit Limit, start func(*b
 		}
 		to := newCollector(limit)
 		c := bucket.Cursor()
+		all, err := r.walkBlocks()
+		if err != nil {
+			return err
+		}
 		last, way := p, 0
 		for k, v := start(c, orderKey(p)); k != nil; k, v = next(c) {
 			n, err := r.follow(orderBucket, k, v)
 			if err != nil {
 				return err
 			}
-			b, err := r.block(n)
+			b, err := all.block(n)
 			if err != nil {
 				return err
 			}
 			at := b.Position()
 			turn := at.Compare(last)
-			if !bytes.Equal(k, orderKey(at)) || turn == 0 || way != 0 && turn != way {
+			if !isOrderKey(k, at) || turn == 0 || way != 0 && turn != way {
 				return damaged("order record %x does not fit", k)
 			}
 			last, way = at, turn
@@ -313,7 +317,10 @@ type collector struct {
 	limit  Limit
 	blocks []Block
 	size   int
+	room   []byte // for what comes next: several share what is made at once
 }
+
+const collectorRoom = 16 << 10
 
 func newCollector(limit Limit) *collector { return &collector{limit: limit.Clamp()} }
 
@@ -336,7 +343,12 @@ func (c *collector) addLine(b Block) bool {
 }
 
 func (c *collector) force(b Block) {
-	b.Raw = clone(b.Raw)
+	n := len(b.Raw)
+	if len(c.room) < n {
+		c.room = make([]byte, max(n, min(collectorRoom, c.limit.Bytes)))
+	}
+	copy(c.room, b.Raw)
+	b.Raw, c.room = c.room[:n:n], c.room[n:]
 	c.blocks = append(c.blocks, b)
-	c.size += len(b.Raw)
+	c.size += n
 }

@@ -20,9 +20,14 @@ type place struct {
 }
 
 func (p place) sum() uint32 {
-	sum := crc32.Update(0, castagnoli, []byte(p.bucket))
-	sum = crc32.Update(sum, castagnoli, p.tag[:])
-	return crc32.Update(sum, castagnoli, p.key)
+	sum := ^uint32(0) // crc32.Update would want memory for what is so short
+	for i := range len(p.bucket) {
+		sum = castagnoli[byte(sum)^p.bucket[i]] ^ sum>>8
+	}
+	for _, b := range p.tag {
+		sum = castagnoli[byte(sum)^b] ^ sum>>8
+	}
+	return crc32.Update(^sum, castagnoli, p.key)
 }
 
 // seal returns the record of value at p: CRC32C ‖ value.

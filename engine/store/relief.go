@@ -8,7 +8,7 @@ import (
 
 const (
 	reliefEvery = 10 * time.Millisecond
-	reliefUses  = 32       // or so many uses, each of which may bring in some of 64 KiB: a slow machine has no fewer
+	reliefUses  = 256      // or so many uses, each of which may bring in some of 64 KiB: a slow machine has no fewer
 	reliefOver  = 16 << 20 // bytes of a file that is left in memory as it is
 )
 

@@ -74,6 +74,7 @@ type round struct {
 	leaves leaves
 	opened map[string]*bbolt.Bucket
 	dirty  bool // state has changed
+	newly  map[ID]headChange
 }
 
 // openRound returns ErrNoRound if tag is not there and nothing looks as if it had been.
@@ -288,6 +289,40 @@ func (r *round) entry(arrival uint64) (Entry, error) {
 		return Entry{}, err
 	}
 	return p.openEntry(rec)
+}
+
+// blockWalk reads blocks that lie near each other, as blocks that follow each other in an order nearly always do.
+type blockWalk struct {
+	r    *round
+	c    *bbolt.Cursor
+	last uint64 // where c is; 0: nowhere
+}
+
+func (r *round) walkBlocks() (*blockWalk, error) {
+	b, err := r.bucket(blocksBucket)
+	if err != nil {
+		return nil, err
+	}
+	return &blockWalk{r: r, c: b.Cursor()}, nil
+}
+
+// block is [round.block].
+func (w *blockWalk) block(arrival uint64) (Block, error) {
+	var key, rec []byte
+	switch {
+	case w.last > 0 && arrival == w.last+1:
+		key, rec = w.c.Next()
+	case w.last > 0 && arrival == w.last-1:
+		key, rec = w.c.Prev()
+	default:
+		key, rec = w.c.Seek(number(arrival))
+	}
+	if len(key) != 8 || binary.BigEndian.Uint64(key) != arrival {
+		w.last = 0
+		return w.r.block(arrival)
+	}
+	w.last = arrival
+	return w.r.at(blocksBucket, key).openBlock(rec)
 }
 
 // block returns a block that still points into the file.

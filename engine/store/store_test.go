@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"opentalk/engine/identity"
@@ -127,6 +128,56 @@ func TestReopenAfterEachWrite(t *testing.T) {
 			if !ok || err != nil || b.Entry != e || !bytes.Equal(b.Raw, raw) {
 				t.Fatal(i, b.Entry, ok, err)
 			}
+		}
+	}
+}
+
+// TestReadsAlongAnOrder reads blocks that arrived in their canonical order, the other way round, and in neither: each is
+// given with the bytes that are its own, and with memory that is.
+func TestReadsAlongAnOrder(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "store"))
+	var arrivals []int
+	for n := range 120 {
+		switch {
+		case n < 40:
+			arrivals = append(arrivals, n)
+		case n < 80:
+			arrivals = append(arrivals, 119-n)
+		default:
+			arrivals = append(arrivals, 80+(n-80)*7%40)
+		}
+	}
+	var byArrival, byOrder []Block
+	write(t, s, func(t Tx) error {
+		err := t.AddRound(testTag, nil)
+		for i, n := range arrivals {
+			e, raw, _ := testBlock(n)
+			_, aerr := t.AddBlock(testTag, e, raw, nil)
+			err = errors.Join(err, aerr)
+			e.Arrival = uint64(i + 1)
+			byArrival = append(byArrival, Block{e, raw})
+		}
+		return err
+	})
+	byOrder = slices.SortedFunc(slices.Values(byArrival), func(a, b Block) int { return a.Position().Compare(b.Position()) })
+	backward := slices.Clone(byOrder)
+	slices.Reverse(backward)
+	since, err := s.Since(testTag, 0, Limit{})
+	after, aerr := s.After(testTag, Position{}, Limit{})
+	before, berr := s.Before(testTag, End, Limit{})
+	if err = errors.Join(err, aerr, berr); err != nil {
+		t.Fatal(err)
+	}
+	for name, read := range map[string][2][]Block{"Since": {since, byArrival}, "After": {after, byOrder}, "Before": {before, backward}} {
+		same := func(a, b Block) bool { return a.Entry == b.Entry && bytes.Equal(a.Raw, b.Raw) }
+		if !slices.EqualFunc(read[0], read[1], same) {
+			t.Errorf("%s gives other blocks", name)
+		}
+		for i := range read[0] {
+			_ = append(read[0][i].Raw, "what is appended to a block is in no other"...)
+		}
+		if !slices.EqualFunc(read[0], read[1], same) {
+			t.Errorf("blocks of %s share memory", name)
 		}
 	}
 }

@@ -187,7 +187,7 @@ func (t *tx) Head(tag identity.Tag, ids []ID) error {
 		for _, id := range ids {
 			arrival, found, err := r.get(idsBucket, id[:])
 			if err == nil && found {
-				err = r.keep(headsBucket, id[:], arrival, &r.heads)
+				_, err = r.setHead(id, true, arrival)
 			}
 			if err != nil {
 				return err
@@ -216,7 +216,7 @@ func (r *round) addBlock(e Entry, raw []byte) error {
 		name string
 		key  []byte
 	}{
-		{idsBucket, e.ID[:]}, {orderBucket, orderKey(e.Position())}, {linesBucket, lineKey(e.Author, e.Seq, e.ID)}, {headsBucket, e.ID[:]},
+		{idsBucket, e.ID[:]}, {orderBucket, orderKey(e.Position())}, {linesBucket, lineKey(e.Author, e.Seq, e.ID)},
 	} {
 		if index.name != idsBucket { // AddBlock has looked
 			_, found, err := r.get(index.name, index.key)
@@ -232,15 +232,18 @@ func (r *round) addBlock(e Entry, raw []byte) error {
 		}
 	}
 	r.blocks++
-	r.heads++
 	r.dirty = true
-	return nil
+	was, err := r.setHead(e.ID, true, key)
+	if err == nil && was {
+		err = damaged("head %x of a block with no id", e.ID)
+	}
+	return err
 }
 
 // behead takes what is cited out of the heads.
 func (r *round) behead(cites []ID) error {
 	for _, id := range cites {
-		if err := r.drop(headsBucket, id[:], &r.heads); err != nil {
+		if _, err := r.setHead(id, false, nil); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"os"
+	"slices"
 	"sync"
 )
 
@@ -277,15 +278,18 @@ type elem struct {
 
 // elems returns what is on the page. Keys and values follow the table of elements without a gap, which leaves no bit of
 // the table that could be wrong unseen.
-func (p page) elems(low, high []byte) ([]elem, error) {
+func (p page) elems(low, high []byte) ([]elem, error) { return p.appendElems(nil, low, high) }
+
+// appendElems is elems with memory of the caller's.
+func (p page) appendElems(all []elem, low, high []byte) ([]elem, error) {
 	u32 := binary.NativeEndian.Uint32
 	n := uint64(p.count())
 	at := pageHeader + n*pageElem
 	if at > uint64(len(p.b)) {
 		return nil, damaged("page %d with %d elements", p.id, n)
 	}
-	elems := make([]elem, n)
-	for i := range elems {
+	all = slices.Grow(all, int(n))
+	for i := range int(n) {
 		start := pageHeader + uint64(i)*pageElem
 		t := p.b[start:]
 		var e elem
@@ -307,7 +311,7 @@ func (p page) elems(low, high []byte) ([]elem, error) {
 			return nil, damaged("page %d: key %x is out of order", p.id, e.key)
 		}
 		low, at = e.key, end
-		elems[i] = e
+		all = append(all, e)
 	}
-	return elems, nil
+	return all, nil
 }

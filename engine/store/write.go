@@ -174,11 +174,14 @@ func (s *Store) commit() error {
 	return nil
 }
 
-// flush writes the states that have changed, once each, and the number of the last Write.
+// flush writes the heads and states that have changed, once each, and the number of the last Write.
 func (p *pending) flush(number uint64) error {
 	for _, r := range p.rounds {
 		if !r.dirty {
 			continue
+		}
+		if err := r.flushHeads(); err != nil {
+			return err
 		}
 		if err := r.putOwn(stateKey, r.encode()); err != nil {
 			return err

@@ -12,7 +12,7 @@ const (
 	KindSent     Kind = "sent"      // [SentEvent]: an own message waits, is sent, has failed
 	KindDelivery Kind = "delivery"  // [DeliveryEvent]: another member holds an own message
 	KindPeer     Kind = "peer"      // [PeerEvent]: a link is up or down
-	KindMember   Kind = "member"    // [MemberEvent]: somebody joined, left, has a new name
+	KindMember   Kind = "member"    // [MemberEvent]: somebody joined, left, has a new name, was verified
 	KindTopic    Kind = "topic"     // [TopicEvent]: a round has a new topic
 	KindRound    Kind = "round"     // [RoundEvent]: a round was joined or left here
 	KindCaughtUp Kind = "caught-up" // [CaughtUp]: what was missed has come
@@ -77,6 +77,10 @@ const (
 	Joined  Change = "joined"
 	Left    Change = "left"
 	Renamed Change = "renamed"
+
+	// The person has compared the fingerprint of a member, or has taken that back; told of every round that they are in.
+	Verified   Change = "verified"
+	Unverified Change = "unverified"
 )
 
 // MemberEvent tells of a change among the members.

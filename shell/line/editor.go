@@ -40,11 +40,13 @@ type editor struct {
 	closed     bool
 }
 
+var errNoTerminal = errors.New("opening line editor: not a terminal")
+
 // Open puts the terminal into raw mode and returns an editor on it. It fails if In or Out is not a terminal, and if the history
 // file can't be opened: then open again without one.
 func Open(cfg Config) (Editor, error) {
-	if !isTerminal(cfg.In) || !isTerminal(cfg.Out) {
-		return nil, errors.New("opening line editor: not a terminal")
+	if !Interactive(cfg.In, cfg.Out) {
+		return nil, errNoTerminal
 	}
 	h, err := openHistory(cfg.History)
 	if err != nil {
@@ -375,6 +377,8 @@ func (e *editor) SetPrompt(prompt term.Text) {
 		e.show()
 	}
 }
+
+func (e *editor) Stays() bool { return false }
 
 func (e *editor) Columns() int {
 	cols, _ := e.tty.size()

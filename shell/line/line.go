@@ -1,5 +1,7 @@
 // Package line is the line editor: it reads lines from a person at a terminal and prints above the line being typed.
 //
+// [Open] gives the editor that people use, [OpenPlain] one for terminals that can do nothing (plain.go). What follows is about the first.
+//
 // Editing is chzyer/readline's: it reads the keys and keeps the line. It is old, and unmaintained: output from elsewhere races
 // with its search, completion and resizing, it loses count of the cursor with wide characters, and it knows little of
 // today's terminals; traps_test.go lists what it does, with the tests for each. So it is kept on a lead, here and nowhere else:
@@ -52,6 +54,9 @@ type Editor interface {
 	// unfinished line is dropped, and ReadLine returns io.EOF, from then on at once. What is typed between two calls is kept for
 	// the next.
 	ReadLine() (string, error)
+
+	// Stays reports whether a line that was read stays on the screen all the same: the terminal has shown it, and the caller need not.
+	Stays() bool
 
 	// Prefill puts text into the line being typed, for the person to change or send, unless there is something in it already; while
 	// no line is being read, into the next one. Newlines stay.
@@ -117,7 +122,7 @@ type Config struct {
 	Interrupt func()
 }
 
-// Interactive reports whether in and out are a terminal on which an [Editor] works.
+// Interactive reports whether in and out are a terminal.
 func Interactive(in, out *os.File) bool {
-	return isTerminal(in) && isTerminal(out) && os.Getenv("TERM") != "dumb"
+	return isTerminal(in) && isTerminal(out)
 }

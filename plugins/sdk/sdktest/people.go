@@ -43,9 +43,12 @@ func (c *Chat) Connect(handle string, up bool) error {
 	})
 }
 
-// Verify has the person compare the fingerprint of a member. Nobody is told: it shows in whatever comes of them next.
+// Verify has the person compare the fingerprint of a member.
 func (c *Chat) Verify(handle string) error {
-	return c.change(handle, func(r *round, i int) { r.members[i].Verified = true })
+	return c.change(handle, func(r *round, i int) {
+		r.members[i].Verified = true
+		c.note(context.Background(), r.changed(r.members[i].Person, hook.Verified))
+	})
 }
 
 // Retitle has a member change the topic.

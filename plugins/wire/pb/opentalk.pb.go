@@ -2300,7 +2300,7 @@ type MemberEvent struct {
 	Round         string                 `protobuf:"bytes,1,opt,name=round,proto3" json:"round,omitempty"`
 	Tag           string                 `protobuf:"bytes,2,opt,name=tag,proto3" json:"tag,omitempty"`
 	Person        *Person                `protobuf:"bytes,3,opt,name=person,proto3" json:"person,omitempty"`
-	Change        string                 `protobuf:"bytes,4,opt,name=change,proto3" json:"change,omitempty"` // "joined", "left", "renamed"
+	Change        string                 `protobuf:"bytes,4,opt,name=change,proto3" json:"change,omitempty"` // "joined", "left", "renamed", "verified", "unverified"
 	Was           string                 `protobuf:"bytes,5,opt,name=was,proto3" json:"was,omitempty"`
 	Live          bool                   `protobuf:"varint,6,opt,name=live,proto3" json:"live,omitempty"`
 	unknownFields protoimpl.UnknownFields

@@ -172,6 +172,9 @@ func (e *Editor) ReadPassword(prompt term.Text) ([]byte, error) {
 	return []byte(text), nil
 }
 
+// Stays is false.
+func (e *Editor) Stays() bool { return false }
+
 // Prefill implements [line.Editor].
 func (e *Editor) Prefill(text string) { e.change(func() { e.prefill = text }) }
 
