@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"opentalk/engine"
 	"opentalk/plugins/scaffold"
@@ -75,20 +76,32 @@ func run(args []string) int {
 // statusInterrupted is the exit status after a signal that nobody waits for.
 const statusInterrupted = 130
 
+// oneSignal is how close signals follow each other that mean one: timeout(1) sends its own twice, to the program and to its group.
+const oneSignal = 100 * time.Millisecond
+
 // signals gives the signals that are to end the program. One that comes while nobody has taken the one before ends it at once.
 func signals() <-chan os.Signal {
-	all := make(chan os.Signal, 2)
+	all := make(chan os.Signal, 4)
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		if !signal.Ignored(sig) { // under nohup, or in the background of a script
 			signal.Notify(all, sig)
 		}
 	}
-	taken := make(chan os.Signal)
+	apart, taken := make(chan os.Signal), make(chan os.Signal)
 	go func() {
+		var last time.Time
 		for sig := range all {
+			if time.Since(last) > oneSignal {
+				last = time.Now()
+				apart <- sig
+			}
+		}
+	}()
+	go func() {
+		for sig := range apart {
 			select {
 			case taken <- sig:
-			case <-all:
+			case <-apart:
 				os.Exit(statusInterrupted)
 			}
 		}

@@ -50,7 +50,7 @@ var refusals = []struct {
 	why string
 }{
 	{link.ErrBusy, "busy"}, {link.ErrUnknownRound, "unknown round"}, {link.ErrNotOpentalk, "not opentalk"},
-	{link.ErrVersion, "other version"}, {link.ErrReplay, "replayed"}, {link.ErrTimeout, "too slow"}, {link.ErrCut, "cut off"},
+	{link.ErrVersion, "other version"}, {link.ErrReplay, "replayed"}, {link.ErrTimeout, "too slow"}, {link.ErrCut, "hung up"},
 	{link.ErrWrongMember, "wants another member"}, {link.ErrSelf, "this device itself"}, {link.ErrBanned, "banned"},
 	{link.ErrRefused, "refuses us"}, {link.ErrViolation, "protocol violation"},
 }
@@ -127,6 +127,6 @@ func (t *tally) tell() {
 	var untold bool
 	t.add(func(*Counts) { untold, t.untold = t.untold, false })
 	if c := t.read(); untold {
-		t.log.Warn("turned away so far", "refused", c.Refused, "dropped", c.Dropped, "orphans", c.Orphans, "held", c.Held)
+		t.log.Warn("turned away so far", "callers", c.Refused, "links", c.Dropped, "kept_aside", c.Orphans, "held_back", c.Held)
 	}
 }

@@ -40,7 +40,7 @@ func TestFloodsDoNotFillTheLog(t *testing.T) {
 		if n, most := strings.Count(log.String(), "\n"), logFirst+15+1+2; n > most || n < logFirst {
 			t.Errorf("%d lines, want at most %d", n, most)
 		}
-		if !strings.HasSuffix(log.String(), `refused="900000 unknown round" dropped="" orphans=0 held=0`+"\n") {
+		if !strings.HasSuffix(log.String(), `callers="900000 unknown round" links="" kept_aside=0 held_back=0`+"\n") {
 			t.Errorf("the last line does not tell all: %q", log.String()[max(0, log.Len()-200):])
 		}
 		before := log.Len()

@@ -73,6 +73,7 @@ func runLeave(c *call) error {
 	if err != nil {
 		return err
 	}
+	c.say(term.Sprintf("you have left %s", round.Name))
 	if !told {
 		c.say(term.Literal("nobody was online to be told: the others go on counting you"))
 	}

@@ -43,8 +43,8 @@ func runStatus(c *call) error {
 	}
 	t.row(term.Literal("listening"), listen)
 	for _, r := range st.Rounds {
-		t.row(term.Literal("round"), term.Sprintf("%s: %s, %d online, %s, %d waiting",
-			r.Name, count(r.Members, "member"), r.Online, count(r.Blocks, "block"), r.Waiting))
+		t.row(term.Literal("round"), term.Sprintf("%s: %s, %s online, %s, %d waiting",
+			r.Name, count(r.Members, "member"), count(r.Online, "other"), count(r.Blocks, "block"), r.Waiting))
 	}
 	t.row(term.Literal("home"), term.CleanLine(st.Dir))
 	t.row(term.Literal("log"), term.CleanLine(c.look.log))

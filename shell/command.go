@@ -131,7 +131,7 @@ func (x *extensions) parse(line string) (command, []string, error) {
 	if len(args) < c.min || len(args) > c.max {
 		fault := faultf(errArity, "usage: %s", c.usage())
 		if c.example != "" {
-			return command{}, nil, fault.but("for example: %s", c.example)
+			return command{}, nil, fault.but("for example: %s; /help %s tells more", c.example, c.name)
 		}
 		return command{}, nil, fault
 	}

@@ -200,7 +200,7 @@ func counters(st engine.Status) term.Text {
 		why         engine.Reasons
 	}{
 		{st.Orphans, "block", "kept aside", nil}, {st.Held, "block", "held back", nil},
-		{st.Dropped.Total(), "peer", "dropped", st.Dropped}, {st.Refused.Total(), "caller", "refused", st.Refused},
+		{st.Dropped.Total(), "link", "cut off", st.Dropped}, {st.Refused.Total(), "caller", "turned away", st.Refused},
 	} {
 		switch {
 		case c.n == 0:

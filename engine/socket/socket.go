@@ -181,6 +181,13 @@ func reason(err error) error {
 	default:
 		return err
 	}
+	var call *os.SyscallError
+	if errors.As(err, &call) {
+		err = call.Err // whoever has called knows what, and where
+	}
+	if err.Error() == sentinel.Error() {
+		return sentinel
+	}
 	return fmt.Errorf("%w: %w", sentinel, err)
 }
 
