@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"testing"
 
 	"github.com/fxamacker/cbor/v2"
 
+	"opentalk/engine/chain"
 	"opentalk/engine/identity"
 	"opentalk/engine/identity/identitytest"
 	"opentalk/engine/socket"
@@ -91,6 +93,23 @@ func FuzzAddressRecord(f *testing.F) {
 		}
 		if _, err := r.readRecord(append(said, key.Sign(identity.Role("another"), said)...)); err == nil {
 			t.Error("accepted with a signature for something else")
+		}
+	})
+}
+
+// FuzzDraft: what is read of a draft in the outbox has one encoding.
+func FuzzDraft(f *testing.F) {
+	name, err := chain.EncodeHandle("alice")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add((&draft{kind: chain.KindProfile, plain: name}).encode())
+	f.Add((&draft{kind: chain.KindTopic, plain: []byte("today")}).encode())
+	f.Add((&draft{Message: chain.Message{ID: MessageID{1}, Written: 1, Text: "hello"}}).encode())
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, said []byte) {
+		if d, err := decodeDraft(MessageID{1}, said); err == nil && !bytes.Equal(d.encode(), said) {
+			t.Errorf("%x is read as %+v", said, d)
 		}
 	})
 }

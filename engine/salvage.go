@@ -100,6 +100,7 @@ func (s *salvage) run() error {
 	if err != nil {
 		return err
 	}
+	s.uncounted = s.wreck.LostWrites() > 0
 	for i := range c.keys.Rounds {
 		if err := s.begin(&c.keys.Rounds[i]); err != nil {
 			return err

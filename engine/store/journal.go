@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -29,7 +30,8 @@ import (
 // An operation is its code, the tag of the round, the number of its parts in a byte, and each part behind its length in a
 // u32. After a commit the next record goes to the beginning again. What was there before has lower numbers, so the records
 // that count are those whose numbers follow that of the last Write in the store. A record that a crash cut short does not
-// hold, and its Write has not returned.
+// hold, and its Write has not returned. It is the last: where one does not hold and a later one does, the Write of the first
+// had returned, and the journal is damaged. Damage to the last is taken for a crash; it is there for commitAfter only.
 type journal struct {
 	file journalFile
 	end  int64 // of the records that count
@@ -96,6 +98,43 @@ func records(b []byte) (all []record) {
 		}
 		all, b = append(all, r), b[size:]
 	}
+}
+
+// beyond returns the records of a store with higher numbers than last, wherever they are in a journal: after those that records
+// returns there are none unless it is damaged.
+func beyond(b []byte, store storeID, last uint64) (all []record) {
+	for at := 0; ; {
+		found := bytes.Index(b[at:], store[:])
+		if found < 0 {
+			return all
+		}
+		start := at + found - recordSums
+		at += found + 1
+		if start < 0 {
+			continue
+		}
+		if r, size, ok := parseRecord(b[start:]); ok && r.number > last {
+			all, last, at = append(all, r), r.number, start+size
+		}
+	}
+}
+
+// remaining returns all records of a journal that may be damaged anywhere, and how many are missing before or between them.
+func remaining(b []byte) (all []record, lost uint64) {
+	all = records(b)
+	for at := 0; len(all) == 0 && at < len(b); at++ {
+		if r, _, ok := parseRecord(b[at:]); ok {
+			all, lost = append(all, r), 1
+		}
+	}
+	if len(all) == 0 {
+		return nil, 0
+	}
+	last := all[len(all)-1].number
+	for _, r := range beyond(b, all[0].store, last) {
+		all, lost, last = append(all, r), lost+r.number-last-1, r.number
+	}
+	return all, lost
 }
 
 // openJournal opens or makes the journal of the store at path. Once it is there both files are on the disk by their names.
@@ -197,15 +236,17 @@ var errJournal = fmt.Errorf("%w: journal says what was never written", ErrDamage
 // fits reports whether an operation has the parts that it needs.
 func (o operation) fits() bool {
 	const draft, device = 16, len(identity.Device{})
-	sizes, ok := map[byte][]int{ // −1: any
-		opAddBlock: {entrySize, -1, -1}, opBehead: {-1}, opHead: {-1}, opPutDraft: {draft, -1}, opRemoveDraft: {draft},
-		opPutPeer: {device, -1}, opRemovePeer: {device}, opPutSetting: {-1, -1}, opRemoveSetting: {-1},
+	const any, ids = -1, -2
+	sizes, ok := map[byte][]int{
+		opAddBlock: {entrySize, any, ids}, opBehead: {ids}, opHead: {ids}, opPutDraft: {draft, any}, opRemoveDraft: {draft},
+		opPutPeer: {device, any}, opRemovePeer: {device}, opPutSetting: {any, any}, opRemoveSetting: {any},
 	}[o.op]
 	if !ok || len(sizes) != len(o.parts) {
 		return false
 	}
 	for i, size := range sizes {
-		if size >= 0 && len(o.parts[i]) != size {
+		n := len(o.parts[i])
+		if size >= 0 && n != size || size == ids && n%len(ID{}) != 0 {
 			return false
 		}
 	}

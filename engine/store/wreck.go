@@ -26,6 +26,7 @@ type Wreck struct {
 	free map[uint64]bool
 
 	journal []byte // beside the file
+	lost    uint64 // Writes that it has lost
 }
 
 // Finder is told what is left in a wreck. A record is one that was written once, whole: its checksum holds for its place. It
@@ -106,6 +107,10 @@ func (w *Wreck) Close() error {
 	return err
 }
 
+// LostWrites is how many Writes that had returned are missing in the journal, as far as the later ones tell that Search has
+// found there.
+func (w *Wreck) LostWrites() uint64 { return w.lost }
+
 // Raw reads a block that was found.
 func (w *Wreck) Raw(at Spot) ([]byte, error) {
 	if at.raw != nil {
@@ -139,7 +144,9 @@ func (w *Wreck) Search(tags []identity.Tag, to Finder, progress func(done, total
 func (w *Wreck) searchJournal(to Finder) {
 	const after = 1 << 62 // any number of a draft in the file
 	var drafts []operation
-	for _, r := range records(w.journal) {
+	row, lost := remaining(w.journal)
+	w.lost = lost
+	for _, r := range row {
 		all, err := operations(r.ops)
 		if err != nil {
 			break

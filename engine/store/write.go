@@ -251,7 +251,8 @@ func (s *Store) fail(cause error) error {
 	return s.failed
 }
 
-// recover does what the journal has and bbolt has not.
+// recover does what the journal has and bbolt has not. It is damage if the journal has a later Write and not those before it;
+// but one that begins with a later Write is of another time, as when the store alone comes from a backup.
 func (s *Store) recover() error {
 	if err := s.readAbout(); err != nil {
 		return err
@@ -261,10 +262,15 @@ func (s *Store) recover() error {
 		return err
 	}
 	var done [][]byte
-	for _, r := range records(b) {
+	row := records(b)
+	otherTime := len(row) > 0 && row[0].number > s.number+1
+	for _, r := range row {
 		if r.store == s.id && r.number == s.number+1 {
 			done, s.number = append(done, r.ops), r.number
 		}
+	}
+	if later := beyond(b, s.id, s.number); len(later) > 0 && !otherTime {
+		return damaged("the journal has Write %d and not Write %d, which had returned before", later[0].number, s.number+1)
 	}
 	if len(done) > 0 {
 		if err = s.replay(done); err == nil {
