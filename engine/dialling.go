@@ -117,9 +117,13 @@ func (r *round) behind(t *target) Person {
 	return r.author(t.device)
 }
 
-// putOff puts off the next try: twice as long as the last, ±20 %.
+// putOff puts off the next try: twice as long as the last, ±20 %. Of what is hearsay there are few tries in a day, so they are
+// not made while it is the same trouble still.
 func (r *round) putOff(t *target) {
 	t.delay = min(max(2*t.delay, redialFirst), redialMost)
+	if t.hearsay && t.tries > 0 {
+		t.delay = hearsayWaits[min(t.tries, len(hearsayWaits))-1]
+	}
 	var b [2]byte
 	r.c.draw(b[:])
 	spread := 0.8 + 0.4*float64(binary.BigEndian.Uint16(b[:]))/65535

@@ -152,3 +152,7 @@ const (
 	// progressEvery is how often catching up tells how far it is.
 	progressEvery = 250 * time.Millisecond
 )
+
+// hearsayWaits is how long after the first try and the second the next one is made, unless the device says anew where it is: a
+// lost packet is over after the one, a machine has woken and a network is back after the other.
+var hearsayWaits = [...]time.Duration{15 * time.Second, 20 * time.Minute}

@@ -228,7 +228,7 @@ func (r *round) adopt(rec addressRecord, near bool) {
 			continue
 		}
 		t := r.target(a, who)
-		t.device, t.hearsay, t.gone = rec.Device, true, false
+		t.device, t.hearsay, t.next = rec.Device, true, r.c.now
 	}
 }
 

@@ -197,6 +197,32 @@ func TestMovedMember(t *testing.T) {
 	s.agree()
 }
 
+// TestWalledAtFirst: two members of whom neither has ever reached the other, since there was a wall when they heard of each other,
+// have a link within minutes of its fall; or at once when one of them starts anew.
+func TestWalledAtFirst(t *testing.T) {
+	for _, restarted := range []bool{false, true} {
+		s := newSim(t, 7, 3)
+		s.wall(s.nodes[1], s.nodes[2])
+		s.found()
+		for _, n := range []int{1, 2} {
+			s.join(n, 0)
+			s.settle(time.Second)
+		}
+		s.settle(10 * time.Minute)
+		s.Clear()
+		wait := 30 * time.Minute
+		if restarted {
+			s.nodes[2].Inbound = true // so node 1 must find it
+			s.restart(s.nodes[2], 0)
+			wait = 10 * time.Second
+		}
+		s.settle(wait)
+		if s.round(1).peerOf(s.nodes[2].device()) == nil {
+			t.Errorf("restarted %v: there is no link %v after the wall has fallen", restarted, wait)
+		}
+	}
+}
+
 // TestKilledWhileJoining: wherever a crash falls while a member joins, they are in the round when they start again and find
 // their way back to it, or are not in it and can join anew.
 func TestKilledWhileJoining(t *testing.T) {
