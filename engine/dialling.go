@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -54,15 +55,13 @@ func (r *round) target(address string, want Fingerprint) *target {
 
 // dialDue dials what is due.
 func (r *round) dialDue() {
+	maps.DeleteFunc(r.targets, func(_ string, t *target) bool { return t.gone && r.c.now.Sub(t.since) > hearsayDay })
 	room := r.room()
+	if room.left <= 0 {
+		return
+	}
 	for _, t := range r.draws() {
-		if t.gone {
-			if r.c.now.Sub(t.since) > hearsayDay {
-				delete(r.targets, t.address)
-			}
-			continue
-		}
-		if r.isGone(t.device) || t.dialing || t.link != 0 || t.device != (Device{}) && r.peerOf(t.device) != nil || !room.takes(r, t.device) {
+		if t.gone || r.isGone(t.device) || t.dialing || t.link != 0 || t.device != (Device{}) && r.peerOf(t.device) != nil || !room.takes(r, t.device) {
 			continue
 		}
 		if wait := r.notBefore(t); r.c.now.Before(wait) {

@@ -2,6 +2,8 @@ package engine_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"runtime"
 	"testing"
 	"time"
@@ -72,6 +74,56 @@ func until[E engine.Event](p *person, f func(E) bool) E {
 			var e E
 			p.t.Fatalf("no such %T", e)
 		}
+	}
+}
+
+// TestSaid says many things at once, some of them nonsense: each has one answer, behind what tells that it was sent, and what
+// was said comes to the others in order.
+func TestSaid(t *testing.T) {
+	alice, bob := start(t, 0), start(t, 1)
+	friends, err := alice.engine.New("friends")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inv, err := alice.engine.Invite(friends.Tag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.engine.Join(context.Background(), inv); err != nil {
+		t.Fatal(err)
+	}
+	const n = 1000
+	for i := range uint64(n) {
+		alice.engine.Say(friends.Tag, fmt.Sprint(i), engine.Plain, false, i)
+	}
+	alice.engine.Say(engine.Tag{}, "nowhere", engine.Plain, false, n)
+	alice.engine.Say(friends.Tag, "", engine.Plain, false, n+1)
+	for i := range uint64(n) {
+		heard := until(bob, func(e engine.MessageEvent) bool { return true })
+		if heard.Message.Text != fmt.Sprint(i) {
+			t.Fatalf("message %d says %s", i, heard.Message.Text)
+		}
+	}
+	sent, answers := map[engine.MessageID]bool{}, map[uint64]error{}
+	until(alice, func(e engine.Event) bool {
+		switch e := e.(type) {
+		case engine.SentEvent:
+			sent[e.Message.ID] = true
+		case engine.SaidEvent:
+			if _, again := answers[e.Number]; again || e.Err == nil && !sent[e.ID] {
+				t.Fatalf("the answer to message %d comes twice, or before it was sent", e.Number)
+			}
+			answers[e.Number] = e.Err
+		}
+		return len(answers) == n+2
+	})
+	for number, err := range answers {
+		if (err != nil) != (number >= n) {
+			t.Errorf("message %d: %v", number, err)
+		}
+	}
+	if !errors.Is(answers[n], engine.ErrNoRound) {
+		t.Error(answers[n])
 	}
 }
 

@@ -184,6 +184,7 @@ func (r *round) takeRecords(from *peer, near bool, records ...[]byte) {
 	if len(news) == 0 {
 		return
 	}
+	r.dialDue()
 	for _, other := range r.peers {
 		if other != from && other.online() {
 			other.send(link.Addresses{Records: news})
@@ -214,9 +215,9 @@ type knownRecord struct {
 }
 
 // adopt makes targets of a record's addresses. A Unix socket is never dialled because somebody says so, and this machine's
-// own ports only where whoever says it is on this machine.
+// own ports only where whoever says it is on this machine. Dialling them is for the caller: records come by the dozen.
 func (r *round) adopt(rec addressRecord, near bool) {
-	for _, t := range ordered(r.targets, strings.Compare) {
+	for _, t := range r.targets {
 		if t.device == rec.Device && t.hearsay && t.link == 0 && !t.dialing {
 			t.gone = true // but how often it was tried is not forgotten, or another record would allow as many tries again
 		}
@@ -229,7 +230,6 @@ func (r *round) adopt(rec addressRecord, near bool) {
 		t := r.target(a, who)
 		t.device, t.hearsay, t.next = rec.Device, true, r.c.now
 	}
-	r.dialDue()
 }
 
 // keepContact writes down what is known of where a device is.

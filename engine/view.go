@@ -107,9 +107,10 @@ func (r *round) show(b *chain.Block, pushed bool) {
 	if r.confirmed(b.ID()) {
 		return
 	}
+	lost := b.Author == r.c.self.Key.Device() // by this home, and is back
 	for _, m := range messages {
 		m.Received, m.Late = r.c.now, late
-		m.Live = pushed && r.c.clock().Sub(m.Written) < liveAge
+		m.Live = pushed && !lost && r.c.clock().Sub(m.Written) < liveAge
 		r.c.tell(MessageEvent{m})
 	}
 }

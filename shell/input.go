@@ -32,7 +32,7 @@ var (
 	errInterrupt = errors.New("ctrl-c")
 )
 
-// readPipe gives the lines of r and then errEnd. It reads the next line only when the one before was taken. What is read
+// readPipe gives the lines of r and then errEnd. It reads no further ahead than they are taken. What is read
 // of a line that is too long, but for an error, is nothing.
 func readPipe(r io.Reader, give func(input) bool) {
 	b := bufio.NewReaderSize(r, maxInput)

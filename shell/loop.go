@@ -10,9 +10,12 @@ import (
 	"opentalk/shell/term"
 )
 
+// linesAhead are read before those in front of them are run.
+const linesAhead = 64
+
 // loop runs until the shell has ended. Nothing else touches what is in s, but for the channels.
 func (s *Shell) loop(signals <-chan os.Signal) {
-	lines := make(chan input)
+	lines := make(chan input, linesAhead)
 	give := func(in input) bool {
 		select {
 		case lines <- in:

@@ -11,6 +11,7 @@ import (
 // Spread is how one message came to all members of a round.
 type Spread struct {
 	Members  int
+	Line     string          // which of a round's lines it is
 	Took     []time.Duration // until the first had it, the second, and so on, without who said it
 	Hops     map[int]int     // to each node that has it
 	Links    []int           // of each node
@@ -42,14 +43,14 @@ func (s Spread) last() time.Duration {
 func Table(spreads []Spread) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "members\treached\tlinks, mean\tmost\thops, mean\tmost\thalf after\tlast after\tframes a member\tbytes a member\t")
+	fmt.Fprintln(w, "members\tline\treached\tlinks, mean\tmost\thops, mean\tmost\thalf after\tlast after\tframes a member\tbytes a member\t")
 	for _, s := range spreads {
 		links, most := 0, 0
 		for _, n := range s.Links {
 			links, most = links+n, max(most, n)
 		}
 		mean, far := s.hops()
-		fmt.Fprintf(w, "%d\t%d\t%.1f\t%d\t%.1f\t%d\t%v\t%v\t%.1f\t%d\t\n", s.Members, s.Reached(), float64(links)/float64(s.Members), most,
+		fmt.Fprintf(w, "%d\t%s\t%d\t%.1f\t%d\t%.1f\t%d\t%v\t%v\t%.1f\t%d\t\n", s.Members, s.Line, s.Reached(), float64(links)/float64(s.Members), most,
 			mean, far, s.half().Round(time.Millisecond), s.last().Round(time.Millisecond),
 			float64(s.Messages)/float64(s.Members), s.Bytes/s.Members)
 	}
@@ -87,14 +88,14 @@ func Picture(spreads []Spread) string {
 	fmt.Fprintf(&b, `<path d="M%d %.0fV%.0fH%d" fill="none" stroke="black"/>`+"\n", pictureEdge, y(1), y(0), pictureWidth-pictureEdge)
 	fmt.Fprintf(&b, `<text x="%d" y="%.0f">members that have it</text><text x="4" y="%.0f">100 %%</text>`+"\n", pictureEdge, y(1)-8, y(1)+4)
 	fmt.Fprintf(&b, `<text x="%d" y="%.0f" text-anchor="end">%v after it was said</text>`+"\n", pictureWidth-pictureEdge, y(0)+20, longest.Round(time.Millisecond))
-	colours := []string{"#1b6ca8", "#c0392b", "#27864a", "#8e5aa8"}
+	colours := []string{"#1b6ca8", "#c0392b", "#27864a", "#8e5aa8", "#b8860b", "#555555"}
 	for i, s := range spreads {
 		colour := colours[i%len(colours)]
 		fmt.Fprintf(&b, `<path fill="none" stroke="%s" stroke-width="2" d="M%.1f %.1f`, colour, x(0), y(1/float64(s.Members)))
 		for at, d := range slices.Sorted(slices.Values(s.Took)) {
 			fmt.Fprintf(&b, "H%.1fV%.1f", x(d), y(float64(at+2)/float64(s.Members)))
 		}
-		fmt.Fprintf(&b, `"/>`+"\n"+`<text x="%d" y="%d" fill="%s">%d members</text>`+"\n", pictureWidth-150, pictureHeight/2+16*i, colour, s.Members)
+		fmt.Fprintf(&b, `"/>`+"\n"+`<text x="%d" y="%d" fill="%s">%d members, %s line</text>`+"\n", pictureWidth-180, pictureHeight/2+16*i, colour, s.Members, s.Line)
 	}
 	b.WriteString("</svg>\n")
 	return b.String()

@@ -44,7 +44,7 @@ func Encode(m Message) ([]byte, error) {
 // appendFramed appends m with its length before it. When it fails buf holds rubbish.
 func appendFramed(buf *bytes.Buffer, m Message) error {
 	start := buf.Len()
-	buf.Write(make([]byte, frameHead))
+	buf.Write(padding[:frameHead])
 	if err := appendMessage(buf, m); err != nil {
 		return err
 	}
@@ -81,6 +81,9 @@ func Decode(b []byte) (Message, error) {
 	case KindGenesis:
 		return decode[Genesis](b)
 	case KindBlocks:
+		if m, ok := canonicalBlocks(b[1:]); ok && m.check() == nil {
+			return m, nil
+		}
 		return decode[Blocks](b)
 	case KindFrontier:
 		return decode[Frontier](b)

@@ -226,6 +226,57 @@ func TestOneEncodingOnly(t *testing.T) {
 	}
 }
 
+// TestBlocksReadByHand: of blocks with any change, what is read by hand is what the decoder takes, and says the same.
+func TestBlocksReadByHand(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		n := rapid.IntRange(0, 40).Draw(rt, "blocks")
+		m := Blocks{Request: rapid.Uint64Range(0, MaxNumber).Draw(rt, "request"), Last: rapid.Bool().Draw(rt, "last")}
+		for range n {
+			size := rapid.SampledFrom([]int{1, 23, 24, 255, 256, 300}).Draw(rt, "size")
+			m.Blocks = append(m.Blocks, rapid.SliceOfN(rapid.Byte(), size, size).Draw(rt, "block"))
+		}
+		raw := must(Encode(m))
+		at := rapid.IntRange(1, len(raw)-1).Draw(rt, "at")
+		switch rapid.IntRange(0, 3).Draw(rt, "change") {
+		case 1:
+			raw[min(at, rapid.IntRange(1, 8).Draw(rt, "near"))] = rapid.Byte().Draw(rt, "byte")
+		case 2:
+			raw = slices.Insert(raw, at, rapid.Byte().Draw(rt, "more"))
+		case 3:
+			raw = slices.Delete(raw, at, at+1)
+		}
+		byHand, ok := canonicalBlocks(raw[1:])
+		want, err := decode[Blocks](raw)
+		if ok && byHand.check() != nil {
+			ok = false
+		}
+		if ok != (err == nil) {
+			rt.Fatalf("% x: read by hand: %v, decoder: %v", raw, ok, err)
+		}
+		if err == nil && !bytes.Equal(must(Encode(byHand)), must(Encode(want))) {
+			rt.Fatalf("% x: %v and %v", raw, byHand, want)
+		}
+	})
+}
+
+// TestBlocksShareLittle: who keeps one block keeps little of the others, and appending to one changes none.
+func TestBlocksShareLittle(t *testing.T) {
+	m := must(Decode(must(Encode(Blocks{Blocks: blobsOf(100, 700)})))).(Blocks)
+	kept := must(Decode(must(Encode(m)))).(Blocks)
+	for i := range m.Blocks {
+		m.Blocks[i] = append(m.Blocks[i], 1)
+	}
+	for i, b := range m.Blocks {
+		if !bytes.Equal(b[:700], kept.Blocks[i]) {
+			t.Fatalf("block %d was changed", i)
+		}
+	}
+	list := blobsOf(100, 700)
+	if got := allocated(func() { cloneAll(list[:pieceSize/700]) }); got > pieceSize {
+		t.Errorf("a piece takes %d bytes", got)
+	}
+}
+
 func TestUnknownKindsAreKept(t *testing.T) {
 	for _, raw := range [][]byte{{0}, {17}, {99, 1, 2, 3}, {255, 0xff}} {
 		m, err := Decode(raw)

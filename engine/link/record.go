@@ -4,6 +4,7 @@ import (
 	"crypto/cipher"
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // A record. LINK 4.
@@ -63,16 +64,35 @@ func (d *direction) advance() {
 
 // seal appends a record to dst. The body is at most maxBody long.
 func (d *direction) seal(dst []byte, kind byte, body []byte) []byte {
+	plain := make([]byte, recordInner, paddedSize(len(body)))
+	plain = append(plain, body...)
+	return d.sealPlain(dst, kind, plain[:cap(plain)], len(body))
+}
+
+// sealStream appends the records of a stream of messages to dst. The stream is behind recordInner bytes of room, and has as
+// many zeros behind it as a record may need. All of it is changed: each record is sealed where it lies, and its head put in
+// front of it, over what has been sealed already.
+func (d *direction) sealStream(dst, stream []byte) []byte {
+	left := len(stream) - recordInner - len(padding)
+	dst = slices.Grow(dst, left+(left/maxBody+1)*(recordHead+recordInner+tagSize+RecordUnit))
+	for left > 0 {
+		n := min(left, maxBody)
+		dst = d.sealPlain(dst, recordData, stream[:paddedSize(n)], n)
+		stream, left = stream[n:], left-n
+	}
+	return dst
+}
+
+// paddedSize is the length of the plaintext of a record with so large a body.
+func paddedSize(body int) int { return (recordInner + body + RecordUnit - 1) / RecordUnit * RecordUnit }
+
+// sealPlain appends a record to dst whose plaintext is plain once it has its head.
+func (d *direction) sealPlain(dst []byte, kind byte, plain []byte, body int) []byte {
 	d.advance()
-	plain := (recordInner + len(body) + RecordUnit - 1) / RecordUnit * RecordUnit
-	binary.BigEndian.PutUint16(d.length[:], uint16(plain+tagSize))
-	dst = append(dst, d.length[:]...)
-	start := len(dst)
-	dst = append(dst, kind)
-	dst = binary.BigEndian.AppendUint16(dst, uint16(len(body)))
-	dst = append(dst, body...)
-	dst = append(dst, padding[:start+plain-len(dst)]...)
-	return d.aead.Seal(dst[:start], d.nonce[:], dst[start:], d.length[:])
+	plain[0] = kind
+	binary.BigEndian.PutUint16(plain[1:], uint16(body))
+	binary.BigEndian.PutUint16(d.length[:], uint16(len(plain)+tagSize))
+	return d.aead.Seal(append(dst, d.length[:]...), d.nonce[:], plain, d.length[:])
 }
 
 var padding [RecordUnit]byte
@@ -86,15 +106,15 @@ func sealedLength(head []byte) (int, error) {
 	return n, nil
 }
 
-// open returns what is in a record, in place of the sealed bytes.
-func (d *direction) open(sealed []byte) (kind byte, body []byte, err error) {
+// open appends the plaintext of a record to dst, which does not overlap it.
+func (d *direction) open(dst, sealed []byte) ([]byte, error) {
 	d.advance()
 	binary.BigEndian.PutUint16(d.length[:], uint16(len(sealed)))
-	plain, err := d.aead.Open(sealed[:0], d.nonce[:], sealed, d.length[:])
+	plain, err := d.aead.Open(dst, d.nonce[:], sealed, d.length[:])
 	if err != nil {
-		return 0, nil, violation("opening record %d: it was changed", d.counter-1)
+		return dst, violation("opening record %d: it was changed", d.counter-1)
 	}
-	return parseRecord(plain)
+	return plain, nil
 }
 
 // parseRecord takes the plaintext of a record apart. LINK 4.

@@ -97,6 +97,31 @@ func TestT10LengthsDoNotAllocate(t *testing.T) {
 	}
 }
 
+// TestBufferOfABusyLink: between large messages it is kept, and given back once a small one has come.
+func TestBufferOfABusyLink(t *testing.T) {
+	a, b := linked(t)
+	large := func() []byte { return must(a.Seal(nil, Genesis{Block: blob(MaxBlock)})) }
+	if err := feed(b, large()); err != nil || len(drain(t, b)) != 1 {
+		t.Fatal(err)
+	}
+	kept, wire := cap(b.buf), large()
+	if err := feed(b, wire[:recordHead]); err != nil || len(drain(t, b)) != 0 {
+		t.Fatal(err)
+	}
+	if cap(b.buf) != kept || kept < MaxBlock {
+		t.Errorf("room for %d bytes between two messages, %d before", cap(b.buf), kept)
+	}
+	if err := feed(b, wire[recordHead:]); err != nil || len(drain(t, b)) != 1 {
+		t.Fatal(err)
+	}
+	if err := feed(b, must(a.Seal(nil, Ping{}))); err != nil || len(drain(t, b)) != 1 {
+		t.Fatal(err)
+	}
+	if cap(b.buf) > 2*MaxRecord {
+		t.Errorf("an idle link keeps %d bytes", cap(b.buf))
+	}
+}
+
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	f() // what is made once
@@ -142,7 +167,7 @@ func TestRekeyAfterManyRecords(t *testing.T) {
 	var wire []byte
 	for n := range RekeyInterval + 2 {
 		wire = a.send.seal(wire[:0], recordData, []byte("x"))
-		if _, _, err := b.recv.open(wire[recordHead:]); err != nil {
+		if _, err := b.recv.open(nil, wire[recordHead:]); err != nil {
 			t.Fatalf("record %d: %v", n, err)
 		}
 		if changed := a.send.aead != first; changed != (n >= RekeyInterval) {

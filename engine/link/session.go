@@ -3,6 +3,7 @@ package link
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"opentalk/engine/identity"
 )
@@ -20,7 +21,7 @@ type Session struct {
 	recv   direction
 	need   int
 	sealed int    // length of the record whose head has been read, 0 before
-	buf    []byte // messages, the last perhaps not whole
+	buf    []byte // room for the head of a record, then messages, the last perhaps not whole; or nothing
 	read   int    // how much of buf has been given out
 	closed bool
 	reason Reason
@@ -47,17 +48,19 @@ func (s *Session) Initiated() bool { return s.initiated }
 
 // Seal appends the records that carry msgs to dst. What cannot be encoded is reported before anything is sealed.
 func (s *Session) Seal(dst []byte, msgs ...Message) ([]byte, error) {
+	if len(msgs) == 0 {
+		return dst, nil
+	}
 	stream := getBuffer()
 	defer putBuffer(stream)
+	stream.Write(padding[:recordInner])
 	for _, m := range msgs {
 		if err := appendFramed(stream, m); err != nil {
 			return dst, err
 		}
 	}
-	for stream.Len() > 0 {
-		dst = s.send.seal(dst, recordData, stream.Next(maxBody))
-	}
-	return dst, nil
+	stream.Write(padding[:])
+	return s.send.sealStream(dst, stream.Bytes()), nil
 }
 
 // SealClose appends the record that ends the link to dst. Nothing may be sealed after it.
@@ -87,12 +90,11 @@ func (s *Session) Open(in []byte) error {
 		return nil
 	}
 	s.sealed, s.need = 0, recordHead
-	kind, body, err := s.recv.open(in)
+	kind, body, err := s.take(in)
 	if err != nil {
 		return s.fail(err)
 	}
 	if kind == recordData {
-		s.buf = append(s.buf, body...)
 		return nil
 	}
 	if s.read < len(s.buf) {
@@ -100,6 +102,29 @@ func (s *Session) Open(in []byte) error {
 	}
 	s.closed, s.reason = true, Reason(body[0])
 	return nil
+}
+
+// take opens a record where its body follows what is in buf. The head of the record lies over the bytes before meanwhile, of
+// which buf always has as many.
+func (s *Session) take(sealed []byte) (kind byte, body []byte, err error) {
+	if len(s.buf) == 0 {
+		s.buf, s.read = append(s.buf, padding[:recordInner]...), recordInner
+	}
+	s.buf = slices.Grow(s.buf, len(sealed))
+	at := len(s.buf) - recordInner
+	before := [recordInner]byte(s.buf[at:])
+	plain, err := s.recv.open(s.buf[:at], sealed)
+	if err != nil {
+		return 0, nil, err
+	}
+	if kind, body, err = parseRecord(plain[at:]); err != nil {
+		return 0, nil, err
+	}
+	copy(s.buf[at:], before[:])
+	if kind == recordData {
+		s.buf = s.buf[:len(s.buf)+len(body)]
+	}
+	return kind, body, nil
 }
 
 // Next returns the next message that has arrived whole, or nil.
@@ -131,13 +156,13 @@ func (s *Session) Next() (Message, error) {
 // compact moves the beginning of a message to the front, and gives back what large ones needed once small ones come: there
 // are many links, and most are idle.
 func (s *Session) compact() {
-	if s.read == len(s.buf) && s.read < MaxRecord && cap(s.buf) > 2*MaxRecord {
+	switch {
+	case s.read <= recordInner: // nothing has been given out
+	case s.read == len(s.buf) && s.read < MaxRecord && cap(s.buf) > 2*MaxRecord:
 		s.buf, s.read = nil, 0
-		return
-	}
-	if s.read > 0 {
-		s.buf = append(s.buf[:0], s.buf[s.read:]...)
-		s.read = 0
+	default:
+		s.buf = append(s.buf[:recordInner], s.buf[s.read:]...)
+		s.read = recordInner
 	}
 }
 

@@ -285,7 +285,11 @@ func TestVectorRecords(t *testing.T) {
 		if err != nil || size != len(v.Record)-recordHead {
 			t.Fatalf("record %d: %d bytes, %v", n, size, err)
 		}
-		kind, body, err := d.open(v.Record[recordHead:])
+		plain, err := d.open(nil, v.Record[recordHead:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		kind, body, err := parseRecord(plain)
 		if err != nil || kind != v.Type || !bytes.Equal(body, v.Body) {
 			t.Errorf("record %d: type %d, %v", n, kind, err)
 		}

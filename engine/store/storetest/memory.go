@@ -27,6 +27,10 @@ var ErrInjected = errors.New("injected failure")
 
 // Memory is a store in memory, safe for use by several goroutines. Make one with [New].
 type Memory struct {
+	// Shared stores neither copy the blocks that they are given nor those that they give: for crowds, who change none and have
+	// the same.
+	Shared bool
+
 	writing sync.Mutex // held by the one Write
 
 	mu     sync.RWMutex // guards what follows
@@ -56,12 +60,21 @@ func (m *Memory) Writes() int {
 	return m.writes
 }
 
+// block makes the store's own copy of a block, or the caller's.
+func (m *Memory) block(raw []byte) []byte {
+	if m.Shared {
+		return raw
+	}
+	return clone(raw)
+}
+
 // Crash ends the process that used m: every call on it returns ErrClosed from now on, also the commit of a Write that is
 // going on. It returns what the next process finds, with no failures asked for.
 func (m *Memory) Crash() *Memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	next := New()
+	next.Shared = m.Shared
 	if m.rounds != nil {
 		next.rounds, m.rounds = m.rounds, nil
 	}

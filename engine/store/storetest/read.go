@@ -65,7 +65,7 @@ func (m *Memory) Block(tag identity.Tag, id store.ID) (b store.Block, ok bool, e
 		var n int
 		if n, ok = r.ids[id]; ok {
 			b = r.blocks[n]
-			b.Raw = clone(b.Raw)
+			b.Raw = m.block(b.Raw)
 		}
 	})
 	return b, ok, err
@@ -74,7 +74,7 @@ func (m *Memory) Block(tag identity.Tag, id store.ID) (b store.Block, ok bool, e
 // Since is [store.Store.Since].
 func (m *Memory) Since(tag identity.Tag, arrival uint64, limit store.Limit) (blocks []store.Block, err error) {
 	err = m.in(tag, func(r *round) {
-		to := newCollector(r, limit)
+		to := newCollector(m, r, limit)
 		for n := arrival; n < uint64(len(r.blocks)) && to.add(int(n)); n++ {
 		}
 		blocks = to.blocks
@@ -85,7 +85,7 @@ func (m *Memory) Since(tag identity.Tag, arrival uint64, limit store.Limit) (blo
 // Before is [store.Store.Before].
 func (m *Memory) Before(tag identity.Tag, p store.Position, limit store.Limit) (blocks []store.Block, err error) {
 	err = m.in(tag, func(r *round) {
-		to := newCollector(r, limit)
+		to := newCollector(m, r, limit)
 		at, _ := r.search(p)
 		for at--; at >= 0 && to.add(r.order[at]); at-- {
 		}
@@ -97,7 +97,7 @@ func (m *Memory) Before(tag identity.Tag, p store.Position, limit store.Limit) (
 // After is [store.Store.After].
 func (m *Memory) After(tag identity.Tag, p store.Position, limit store.Limit) (blocks []store.Block, err error) {
 	err = m.in(tag, func(r *round) {
-		to := newCollector(r, limit)
+		to := newCollector(m, r, limit)
 		at, exact := r.search(p)
 		if exact {
 			at++
@@ -116,7 +116,7 @@ func (r *round) search(p store.Position) (at int, exact bool) {
 // Line is [store.Store.Line].
 func (m *Memory) Line(tag identity.Tag, device identity.Device, from, to uint64, limit store.Limit) (blocks []store.Block, err error) {
 	err = m.in(tag, func(r *round) {
-		col := newCollector(r, limit)
+		col := newCollector(m, r, limit)
 		last := -1
 		for _, n := range r.lines[device] {
 			e := r.blocks[n].Entry
@@ -191,14 +191,15 @@ func (m *Memory) Setting(tag identity.Tag, name string) (value []byte, ok bool, 
 
 // collector copies blocks of a round until a limit is reached.
 type collector struct {
+	m      *Memory
 	r      *round
 	limit  store.Limit
 	blocks []store.Block
 	size   int
 }
 
-func newCollector(r *round, limit store.Limit) *collector {
-	return &collector{r: r, limit: limit.Clamp()}
+func newCollector(m *Memory, r *round, limit store.Limit) *collector {
+	return &collector{m: m, r: r, limit: limit.Clamp()}
 }
 
 func (c *collector) add(n int) bool {
@@ -211,7 +212,7 @@ func (c *collector) add(n int) bool {
 
 func (c *collector) force(n int) {
 	b := c.r.blocks[n]
-	b.Raw = clone(b.Raw)
+	b.Raw = c.m.block(b.Raw)
 	c.blocks = append(c.blocks, b)
 	c.size += len(b.Raw)
 }

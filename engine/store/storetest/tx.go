@@ -82,7 +82,7 @@ func (t *tx) AddBlock(tag identity.Tag, e store.Entry, raw []byte, cites []store
 	}
 	n := len(d.base.blocks) + len(d.added)
 	e.Arrival = uint64(n) + 1
-	d.added = append(d.added, store.Block{Entry: e, Raw: clone(raw)})
+	d.added = append(d.added, store.Block{Entry: e, Raw: t.m.block(raw)})
 	d.ids[e.ID] = true
 	d.heads[e.ID] = n
 	for _, id := range cites {
