@@ -90,8 +90,8 @@ bench-compare: build
 	-cd examples/bench/hypercore && npm ci --no-audit --no-fund
 	$(GO) run ./examples/bench -program ./$(BINARY) -compare
 
-# How one message spreads in rounds of so many members, as a table, and as a picture in scale.svg. Several minutes.
-MEMBERS ?= 10,100,200
+# How one message spreads in rounds of so many members, as a table, and as a picture in scale.svg. Five minutes.
+MEMBERS ?= 10,100,500
 .PHONY: scale
 scale:
 	CGO_ENABLED=0 $(GO) test -count=1 -v -run '^TestScale$$' -timeout 0 ./engine -engine.members $(MEMBERS) -engine.picture $(CURDIR)/scale.svg

@@ -20,6 +20,7 @@ var traps = []struct{ name, code string }{
 	{"coroutines", `local t = {} for i = 1, 1e5 do t[i] = coroutine.create(function() coroutine.yield() end) coroutine.resume(t[i]) end`},
 	{"deep", `local function f(n) return n == 0 and 0 or 1 + f(n - 1) end f(200000)`},
 	{"loop", `while true do end`},
+	{"yield", `local f = coroutine.wrap(function() local _, b = coroutine.yield() return tostring(b) end) f() f()`},
 	{"catch", `while true do pcall(function() while true do end end) end`},
 }
 

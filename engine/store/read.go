@@ -344,7 +344,7 @@ func (c *collector) addLine(b Block) bool {
 
 func (c *collector) force(b Block) {
 	n := len(b.Raw)
-	if len(c.room) < n {
+	if c.room == nil || len(c.room) < n { // what is given is never nil
 		c.room = make([]byte, max(n, min(collectorRoom, c.limit.Bytes)))
 	}
 	copy(c.room, b.Raw)
