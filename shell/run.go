@@ -61,7 +61,7 @@ func (s *Shell) run(in input) {
 		return
 	}
 	c.Context = s.ctx
-	if says(in.text) {
+	if c.command.says() {
 		s.say(c)
 		return
 	}
