@@ -23,6 +23,7 @@ type trial struct {
 	script *script
 	chat   *sdktest.Chat
 	seen   struct{ sent, printed, notified, logged int } // by the tests
+	stuck  bool                                          // the script computes what nothing ends but the end of the process
 }
 
 // newTrial loads a script. The error is that of the script, with its file and line.
@@ -59,14 +60,27 @@ func newTrial(file string) (*trial, error) {
 		}
 	default:
 	}
-	if err != nil {
+	if err = t.tooLong(err); err != nil {
 		t.close()
 		return nil, err
 	}
 	return t, nil
 }
 
-func (t *trial) close() { t.chat.Close() }
+func (t *trial) close() {
+	if !t.stuck {
+		t.chat.Close()
+	}
+}
+
+// tooLong says that a script has not come to an end, if that is what err is.
+func (t *trial) tooLong(err error) error {
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	t.stuck = true
+	return fmt.Errorf("%s: a single call, of a pattern perhaps, takes longer than %v", t.script.file(), patience)
+}
 
 // settle lets everything happen that err's cause has led to.
 func (t *trial) settle(err error) error {
@@ -193,6 +207,9 @@ func runTest(file, name string) error {
 	var given []lua.LValue
 	for {
 		state, values, err := t.resume(p, thread, fn, given)
+		if err = t.tooLong(err); t.stuck {
+			return err
+		}
 		switch {
 		case err != nil:
 			return t.failure(err)
