@@ -57,6 +57,23 @@ func (p *person) close() {
 	}
 }
 
+// couple are two people in a round.
+func couple(t *testing.T) (alice, bob *person, tag engine.Tag) {
+	alice, bob = start(t, 0), start(t, 1)
+	round, err := alice.engine.New("friends")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inv, err := alice.engine.Invite(round.Tag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.engine.Join(context.Background(), inv); err != nil {
+		t.Fatal(err)
+	}
+	return alice, bob, round.Tag
+}
+
 // until waits for an event that f likes.
 func until[E engine.Event](p *person, f func(E) bool) E {
 	p.t.Helper()
@@ -80,24 +97,13 @@ func until[E engine.Event](p *person, f func(E) bool) E {
 // TestSaid says many things at once, some of them nonsense: each has one answer, behind what tells that it was sent, and what
 // was said comes to the others in order.
 func TestSaid(t *testing.T) {
-	alice, bob := start(t, 0), start(t, 1)
-	friends, err := alice.engine.New("friends")
-	if err != nil {
-		t.Fatal(err)
-	}
-	inv, err := alice.engine.Invite(friends.Tag)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := bob.engine.Join(context.Background(), inv); err != nil {
-		t.Fatal(err)
-	}
+	alice, bob, friends := couple(t)
 	const n = 1000
 	for i := range uint64(n) {
-		alice.engine.Say(friends.Tag, fmt.Sprint(i), engine.Plain, false, i)
+		alice.engine.Say(friends, fmt.Sprint(i), engine.Plain, false, i)
 	}
 	alice.engine.Say(engine.Tag{}, "nowhere", engine.Plain, false, n)
-	alice.engine.Say(friends.Tag, "", engine.Plain, false, n+1)
+	alice.engine.Say(friends, "", engine.Plain, false, n+1)
 	for i := range uint64(n) {
 		heard := until(bob, func(e engine.MessageEvent) bool { return true })
 		if heard.Message.Text != fmt.Sprint(i) {
@@ -128,19 +134,8 @@ func TestSaid(t *testing.T) {
 }
 
 func TestTwoPeopleTalk(t *testing.T) {
-	alice, bob := start(t, 0), start(t, 1)
-	friends, err := alice.engine.New("friends")
-	if err != nil {
-		t.Fatal(err)
-	}
-	inv, err := alice.engine.Invite(friends.Tag)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := bob.engine.Join(context.Background(), inv); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := bob.engine.Send(friends.Tag, "hello", engine.Plain, false); err != nil {
+	alice, bob, friends := couple(t)
+	if _, err := bob.engine.Send(friends, "hello", engine.Plain, false); err != nil {
 		t.Fatal(err)
 	}
 	until(alice, func(e engine.MessageEvent) bool { return e.Message.Text == "hello" && e.Message.Live })
@@ -148,7 +143,7 @@ func TestTwoPeopleTalk(t *testing.T) {
 
 	bob.close()
 	until(alice, func(e engine.PeerEvent) bool { return e.State == engine.Offline })
-	id, err := alice.engine.Send(friends.Tag, "are you gone?", engine.Plain, false)
+	id, err := alice.engine.Send(friends, "are you gone?", engine.Plain, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,23 +8,6 @@ import (
 
 	"opentalk/engine"
 )
-
-// couple are two people in a round.
-func couple(t *testing.T) (alice, bob *person, tag engine.Tag) {
-	alice, bob = start(t, 0), start(t, 1)
-	round, err := alice.engine.New("friends")
-	if err != nil {
-		t.Fatal(err)
-	}
-	inv, err := alice.engine.Invite(round.Tag)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := bob.engine.Join(context.Background(), inv); err != nil {
-		t.Fatal(err)
-	}
-	return alice, bob, round.Tag
-}
 
 // TestMarks: whom one has verified and whom one ignores is kept, apart from each other, and goes for every round. Who is
 // ignored is heard all the same. Who is verified anew, or no more, is told.
