@@ -75,28 +75,21 @@ func (i *intruder) untilPong(nonce uint64) (before []link.Message) {
 }
 
 // withHistory is alice in a round with something to read, which bob, who has gone, has written.
-func withHistory(t *testing.T) (alice, bob *person, round engine.Round, id identity.RoundID) {
+func withHistory(t *testing.T) (alice, bob *person, tag engine.Tag, id identity.RoundID) {
 	t.Helper()
-	alice, bob = start(t, 0), start(t, 1)
-	round, err := alice.engine.New("friends")
+	alice, bob, tag = couple(t)
+	inv, err := alice.engine.Invite(tag)
 	if err != nil {
-		t.Fatal(err)
-	}
-	inv, err := alice.engine.Invite(round.Tag)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := bob.engine.Join(context.Background(), inv); err != nil {
 		t.Fatal(err)
 	}
 	for _, text := range []string{"one", "two", "three"} {
-		if _, err := bob.engine.Send(round.Tag, text, engine.Plain, false); err != nil {
+		if _, err := bob.engine.Send(tag, text, engine.Plain, false); err != nil {
 			t.Fatal(err)
 		}
 		until(alice, func(e engine.MessageEvent) bool { return e.Message.Text == text })
 	}
 	bob.close()
-	return alice, bob, round, secretOf(t, inv)
+	return alice, bob, tag, secretOf(t, inv)
 }
 
 // TestT17NoReaderWithoutATrace: who knows the round id, but has not left a first block, gets genesis and the member's own
@@ -166,7 +159,7 @@ func firstBlock(t *testing.T, id identity.RoundID, genesis *chain.Block, n int) 
 // TestProvablyWrongEndsTheLink: a block with a bad signature, of another round, or with another's name ends the link that
 // brought it, and only that. The good block is taken afterwards (T19), from somebody else.
 func TestProvablyWrongEndsTheLink(t *testing.T) {
-	alice, _, round, id := withHistory(t)
+	alice, _, tag, id := withHistory(t)
 	genesis := genesisOf(t, alice, id)
 	good := firstBlock(t, id, genesis, 5)
 
@@ -196,7 +189,7 @@ func TestProvablyWrongEndsTheLink(t *testing.T) {
 	eve := intrude(t, alice, id, 5)
 	eve.send(link.Ready{HaveGenesis: true}, link.Blocks{Blocks: [][]byte{good.Bytes()}, Last: true})
 	until(alice, func(e engine.MemberEvent) bool {
-		return e.Round == round.Tag && e.Person.Device == identitytest.Device(5).Device()
+		return e.Round == tag && e.Person.Device == identitytest.Device(5).Device()
 	})
 	if s, err := alice.engine.Status(); err != nil || s.Problem != nil {
 		t.Error(s, err)
