@@ -50,7 +50,7 @@ type node struct {
 	core    *core // nil while it is down
 	keys    *identity.Keyring
 	store   *storetest.Memory
-	full    bool             // its disk takes nothing any more
+	full    bool // its disk takes nothing any more
 	notices []string
 	shown   map[MessageID]int // how often the front was shown it, since the start
 }
