@@ -226,20 +226,27 @@ func (r *round) restoreOutbox() error {
 	return r.restoreHolds()
 }
 
-// sign puts all messages that wait, as much as fits, under one signature; what is of another kind gets one of its own. While it goes to the disk more gathers for the next.
+// sign puts all messages that wait, as much as fits, under one signature; what is of another kind gets one of its own. While it
+// goes to the disk more gathers for the next.
 func (r *round) sign() {
 	if r.signing {
 		return
 	}
 	b, n, err := r.compose()
+	if err == nil {
+		err = r.addOwn(b, slices.Clone(r.drafts[:n]))
+	}
 	if err != nil {
 		r.c.tell(ErrorEvent{Round: r.tag, Err: fmt.Errorf("writing a block: %w", err)})
 		r.storeDrafts()
 		return
 	}
-	batch := slices.Clone(r.drafts[:n])
 	r.drafts, r.signing = r.drafts[n:], true
-	err = r.add(b, both(r.change(b, true), func(w store.Tx) error {
+}
+
+// addOwn makes an own block part of the round, in place of the drafts that it says.
+func (r *round) addOwn(b *chain.Block, batch []*draft) error {
+	return r.add(b, both(r.change(b, true), func(w store.Tx) error {
 		for _, d := range batch {
 			if !d.stored {
 				continue
@@ -260,9 +267,6 @@ func (r *round) sign() {
 			d.finish(err)
 		}
 	})
-	if err != nil {
-		r.c.tell(ErrorEvent{Round: r.tag, Err: err})
-	}
 }
 
 // unsay takes out of the outbox what a block of this person says that has come from elsewhere: a home that was restored from

@@ -68,27 +68,30 @@ func (e *Engine) accept(l net.Listener) {
 	}
 	for {
 		nc, err := l.Accept()
+		if err == nil {
+			e.spawn(func() { e.answer(nc, cfg) })
+			continue
+		}
 		if e.ctx.Err() != nil {
 			return
 		}
-		if err != nil {
-			e.log.Warn("accepting a connection", "err", err)
-			select { // out of descriptors, say: it may pass
-			case <-time.After(100 * time.Millisecond):
-			case <-e.ctx.Done():
-			}
-			continue
+		e.log.Warn("accepting a connection", "err", err)
+		select { // out of descriptors, say: it may pass
+		case <-time.After(100 * time.Millisecond):
+		case <-e.ctx.Done():
 		}
-		e.spawn(func() {
-			self := e.accepted.Load().self
-			conn, err := link.Accept(e.ctx, nc, self, cfg)
-			if err != nil {
-				e.core.tally.refused(err)
-				return
-			}
-			e.talk(conn, self, socket.Address(nc.RemoteAddr()))
-		})
 	}
+}
+
+// answer talks to a caller, or closes the socket.
+func (e *Engine) answer(nc net.Conn, cfg link.AcceptConfig) {
+	self := e.accepted.Load().self
+	conn, err := link.Accept(e.ctx, nc, self, cfg)
+	if err != nil {
+		e.core.tally.refused(err)
+		return
+	}
+	e.talk(conn, self, socket.Address(nc.RemoteAddr()))
 }
 
 // dial makes a link, or says why there is none.
@@ -329,6 +332,14 @@ func weight(m link.Message) int {
 		n += 52 * len(m.Ranges)
 	case link.Fetch:
 		n += 34 * len(m.IDs)
+	case link.Announce:
+		n += 34 * len(m.IDs)
+	case link.Addresses:
+		for _, rec := range m.Records {
+			n += len(rec) + 3
+		}
+	case link.Proof:
+		n += len(m.A) + len(m.B)
 	}
 	return n
 }

@@ -2,6 +2,7 @@ package scripts
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 	"runtime/metrics"
@@ -23,17 +24,17 @@ const (
 func limitMemory() {
 	debug.SetMemoryLimit(memorySoft)
 	if limitAddressSpace() != nil {
-		go watchMemory()
+		go watchMemory(os.Stderr) // as it is now: go-plugin puts another in its place
 	}
 }
 
 // watchMemory looks at what is in use. What is allocated at once may be over the limit for as long as it does not look.
-func watchMemory() {
+func watchMemory(log io.Writer) {
 	sample := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	for range time.Tick(memoryLook) {
 		metrics.Read(sample)
 		if used := sample[0].Value.Uint64() - sample[1].Value.Uint64(); used > memoryRoom {
-			fmt.Fprintf(os.Stderr, "scripts take %d MB of memory, over the limit of %d\n", used>>20, memoryRoom>>20)
+			fmt.Fprintf(log, "scripts take %d MB of memory, over the limit of %d\n", used>>20, memoryRoom>>20)
 			os.Exit(statusMemory)
 		}
 	}
