@@ -45,10 +45,10 @@ func newTrial(file string) (*trial, error) {
 	}
 	set := Settings{Folder: filepath.Dir(file), Load: []string{name}}
 	chat, err := sdktest.NewExtender("scripts", t.host, sdktest.Options{
-		Handle: "me", Config: set, Now: started,
+		Handle: "me", Config: set, Now: started, Patience: patience,
 	})
 	if err != nil {
-		return nil, err
+		return nil, t.tooLong(err)
 	}
 	t.chat, t.script = chat, t.host.find(name)
 	err = t.settle(nil)
@@ -73,13 +73,18 @@ func (t *trial) close() {
 	}
 }
 
-// tooLong says that a script has not come to an end, if that is what err is.
+// tooLong says in plain words that a script has not come to an end, if that is what err is.
 func (t *trial) tooLong(err error) error {
-	if !errors.Is(err, context.DeadlineExceeded) {
+	var overrun *sdktest.OverrunError
+	if !errors.As(err, &overrun) {
 		return err
 	}
 	t.stuck = true
-	return fmt.Errorf("%s: a single call, of a pattern perhaps, takes longer than %v", t.script.file(), patience)
+	when := ""
+	if overrun.Handler == handlerStart {
+		when = " while it is loaded"
+	}
+	return fmt.Errorf("%s computes without end%s: a single call, of a pattern perhaps, takes longer than %v", overrun.Source, when, patience)
 }
 
 // settle lets everything happen that err's cause has led to.
@@ -219,11 +224,15 @@ func runTest(file, name string) error {
 			}
 			return nil
 		}
-		act, ok := values[0].(*lua.LUserData).Value.(func() []lua.LValue)
+		next, ok := values[0].(*lua.LUserData).Value.(act)
 		if !ok {
 			return errors.New("a test yields nothing but what ot.test does")
 		}
-		given = act()
+		values, err = next()
+		if err = t.tooLong(err); t.stuck {
+			return err
+		}
+		given = outcome(values, err)
 	}
 }
 
@@ -257,5 +266,8 @@ func (t *trial) resume(p *program, thread *lua.LState, fn *lua.LFunction, given 
 		}
 		return err
 	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = &sdktest.OverrunError{Source: source(fn), Patience: patience}
+	}
 	return state, values, err
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"opentalk/plugins/hook"
@@ -225,4 +226,34 @@ func TestLoopsEnd(t *testing.T) {
 		}
 		chat.Close()
 	}
+}
+
+// TestWhatHangsIsGivenUp: a handler that does not come back is named, and nothing waits for the plugin any more.
+func TestWhatHangsIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		hang := func(ctx context.Context, _ *sdk.Host, _ hook.Call) ([]string, error) {
+			asked++
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		chat, err := sdktest.New(sdk.Plugin{Name: "hanger", Commands: []sdk.Command{{Name: "hang", Run: hang}}}, sdktest.Options{Patience: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		for range 2 {
+			_, err := chat.Type("/hang")
+			var overrun *sdktest.OverrunError
+			if !errors.As(err, &overrun) || overrun.Extension != "hanger" || !strings.HasPrefix(overrun.Source, "sdktest_test.go:") {
+				t.Errorf("/hang: %v", err)
+			}
+		}
+		if took := time.Since(began); took != time.Minute || asked != 1 {
+			t.Errorf("asked %d times, gave up after %v", asked, took)
+		}
+		if err := chat.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }
