@@ -71,6 +71,7 @@ type Chat struct {
 
 	mu      sync.Mutex
 	now     time.Time
+	config  json.RawMessage
 	self    hook.Self
 	rounds  []*round
 	current *round
@@ -121,17 +122,14 @@ func NewExtender(name string, e hook.Extender, o Options) (*Chat, error) {
 	if o.Now.IsZero() {
 		o.Now = time.Date(2030, 1, 2, 12, 0, 0, 0, time.UTC)
 	}
-	config, err := json.Marshal(o.Config)
-	if err != nil {
-		return nil, fmt.Errorf("encoding the config: %w", err)
-	}
-	if o.Config == nil {
-		config = []byte("{}")
-	}
 	c := &Chat{
 		plugin: e, end: func() {}, name: name, granted: o.Granted, now: o.Now, patience: cmp.Or(o.Patience, patience),
 		self:    hook.Self{Handle: o.Handle, Fingerprint: fingerprint(o.Handle), Device: fingerprint(o.Handle + "'s device")},
 		storage: map[string]map[string][]byte{}, timers: map[timerKey]*timer{},
+	}
+	err := c.Configure(o.Config)
+	if err != nil {
+		return nil, err
 	}
 	c.Switch("friends")
 	c.member("bob")
@@ -140,17 +138,32 @@ func NewExtender(name string, e hook.Extender, o Options) (*Chat, error) {
 			return nil, err
 		}
 	}
-	if err := c.start(config); err != nil {
+	if err := c.start(); err != nil {
 		c.end()
 		return nil, err
 	}
 	return c, nil
 }
 
-func (c *Chat) start(config json.RawMessage) error {
+// Configure changes what the plugin is told when it asks for its configuration; nil is an empty one.
+func (c *Chat) Configure(v any) error {
+	config := []byte("{}")
+	if v != nil {
+		var err error
+		if config, err = json.Marshal(v); err != nil {
+			return fmt.Errorf("encoding the config: %w", err)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.config = config
+	return nil
+}
+
+func (c *Chat) start() error {
 	ctx, cancel := context.WithTimeout(context.Background(), c.patience)
 	defer cancel()
-	hello := hook.Hello{Version: hook.Version, Chat: "sdktest", Name: c.name, Config: config, Self: c.self}
+	hello := hook.Hello{Version: hook.Version, Chat: "sdktest", Name: c.name, Config: c.config, Self: c.self}
 	all, err := c.plugin.Start(ctx, hello, &host{c})
 	if err != nil {
 		return fmt.Errorf("starting %s: %w", c.name, err)

@@ -66,7 +66,11 @@ func TestAConversation(t *testing.T) {
 			Commands: []sdk.Command{{
 				Name: "greet", Usage: "NAME", Min: 1, Max: 1,
 				Run: func(ctx context.Context, chat *sdk.Host, call hook.Call) ([]string, error) {
-					_, err := chat.Send(ctx, call.Round, settings.Greeting+", "+call.Args[0])
+					greeting := settings
+					if err := chat.ConfigNow(ctx, &greeting); err != nil {
+						return nil, err
+					}
+					_, err := chat.Send(ctx, call.Round, greeting.Greeting+", "+call.Args[0])
 					return []string{"greeted " + call.Args[0]}, err
 				},
 				Complete: func(ctx context.Context, chat *sdk.Host, call hook.Completion) ([]string, error) {
@@ -119,6 +123,13 @@ func TestAConversation(t *testing.T) {
 		sent := chat.Sent()
 		if len(sent) != 1 || sent[0].Text != "good day, bob" || !sent[0].Auto || len(chat.Printed()) != 0 {
 			t.Errorf("it has sent %+v, and was told of it: %v", sent, chat.Printed())
+		}
+		if err := chat.Configure(config{"good night"}); err != nil {
+			t.Fatal(err)
+		}
+		typed(chat.Type("/greet carol"))
+		if sent := chat.Sent(); sent[1].Text != "good night, carol" || settings.Greeting != "good day" {
+			t.Errorf("with other settings it has sent %+v, and was started with %q", sent[1], settings.Greeting)
 		}
 		if words := must[[]string](t)(chat.Complete("/greet b")); !slices.Equal(words, []string{"bob"}) {
 			t.Errorf("completion offers %q", words)
