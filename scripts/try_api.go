@@ -1,6 +1,7 @@
 package scripts
 
 import (
+	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -16,7 +17,7 @@ import (
 func (t *trial) api() map[string]lua.LGFunction {
 	return map[string]lua.LGFunction{
 		"receive": t.receive, "event": t.event, "say": t.say, "command": t.command, "complete": t.complete,
-		"advance":  t.advance,
+		"advance": t.advance, "restart": t.restarted,
 		"sent":     t.read(func() []*lua.LTable { return t.messages(t.chat.Sent(), &t.seen.sent) }),
 		"printed":  t.readLines(t.lines((*sdktest.Chat).Printed, &t.seen.printed)),
 		"notified": t.readLines(t.lines((*sdktest.Chat).Notified, &t.seen.notified)),
@@ -114,6 +115,21 @@ func (t *trial) advance(l *lua.LState) int {
 		err := t.settle(nil) // timers that the test itself has set
 		return []lua.LValue{lua.LTrue}, t.settle(errors.Join(err, t.chat.Advance(d)))
 	})
+}
+
+// restarted has the chat begin again.
+func (t *trial) restarted(l *lua.LState) int {
+	var settings json.RawMessage
+	if set := l.OptTable(1, nil); set != nil {
+		plain, err := toJSON(set)
+		if err == nil {
+			settings, err = json.Marshal(plain)
+		}
+		if err != nil {
+			l.ArgError(1, err.Error())
+		}
+	}
+	return later(l, func() ([]lua.LValue, error) { return []lua.LValue{lua.LTrue}, t.restart(settings) })
 }
 
 // event has something else happen.

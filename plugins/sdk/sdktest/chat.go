@@ -65,6 +65,7 @@ type Chat struct {
 	plugin   hook.Extender
 	end      func()
 	name     string
+	wire     bool
 	granted  []hook.Capability
 	patience time.Duration
 	overrun  error // what is answered to every call once there is one
@@ -123,29 +124,40 @@ func NewExtender(name string, e hook.Extender, o Options) (*Chat, error) {
 		o.Now = time.Date(2030, 1, 2, 12, 0, 0, 0, time.UTC)
 	}
 	c := &Chat{
-		plugin: e, end: func() {}, name: name, granted: o.Granted, now: o.Now, patience: cmp.Or(o.Patience, patience),
+		name: name, wire: o.Wire, granted: o.Granted, now: o.Now, patience: cmp.Or(o.Patience, patience),
 		self:    hook.Self{Handle: o.Handle, Fingerprint: fingerprint(o.Handle), Device: fingerprint(o.Handle + "'s device")},
-		storage: map[string]map[string][]byte{}, timers: map[timerKey]*timer{},
+		storage: map[string]map[string][]byte{},
 	}
-	err := c.Configure(o.Config)
-	if err != nil {
+	if err := c.Configure(o.Config); err != nil {
 		return nil, err
 	}
 	c.Switch("friends")
 	c.member("bob")
-	if o.Wire {
-		if c.plugin, c.end, err = wiretest.Connect(e); err != nil {
-			return nil, err
-		}
-	}
-	if err := c.start(); err != nil {
-		c.end()
+	if err := c.begin(e); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// Configure changes what the plugin is told when it asks for its configuration; nil is an empty one.
+// begin starts what is to answer from now on.
+func (c *Chat) begin(e hook.Extender) (err error) {
+	c.plugin, c.end = e, func() {}
+	c.mu.Lock()
+	c.extensions, c.timers = nil, map[timerKey]*timer{}
+	c.mu.Unlock()
+	if c.wire {
+		if c.plugin, c.end, err = wiretest.Connect(e); err != nil {
+			return err
+		}
+	}
+	if err := c.start(); err != nil {
+		c.end()
+		return err
+	}
+	return nil
+}
+
+// Configure changes what the plugin is told at its next start, and when it asks for its configuration; nil is an empty one.
 func (c *Chat) Configure(v any) error {
 	config := []byte("{}")
 	if v != nil {
@@ -204,6 +216,10 @@ func (c *Chat) Close() error {
 	c.end()
 	return err
 }
+
+// Restart ends the plugin, as [Chat.Close] does, and starts what is to be in its place, as when a chat has ended and begins again.
+// What is stored stays, and so do the rounds with what was said in them, and the clock.
+func (c *Chat) Restart(e hook.Extender) error { return errors.Join(c.Close(), c.begin(e)) }
 
 // Registered returns what the plugin wants to be called for.
 func (c *Chat) Registered() []hook.Extension {
