@@ -156,6 +156,15 @@ func TestAConversation(t *testing.T) {
 		if n := chat.Notified(); len(n) != 2 || n[0].Text != "tea at 13:00" || n[1].Text != "tea at 15:00" {
 			t.Errorf("timers: %+v", n)
 		}
+		if err := chat.Restart(plugin().Extender()); err != nil {
+			t.Fatal(err)
+		}
+		if got := chat.Stored("butler", "last"); string(got) != `"Alice: hello"` || settings.Greeting != "good night" {
+			t.Errorf("started again it has stored %s and greets with %q", got, settings.Greeting)
+		}
+		if err := chat.Advance(time.Hour); err != nil || len(chat.Notified()) != 3 {
+			t.Errorf("timers of before the restart: %+v, %v", chat.Notified(), err)
+		}
 	})
 }
 
