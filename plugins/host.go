@@ -46,8 +46,9 @@ type Config struct {
 	Version string // of the program
 	// Reserved are the names of commands that no extension gets without its own name in front.
 	Reserved []string
-	// Settings are what the person has set of the config of a plugin. It may be nil.
-	Settings func(plugin string) map[string]any
+	// Settings are what the person has set of the config of a plugin, as it is written now; of a builtin it is all of the config.
+	// With an error they are those of before, which are good enough for a process that has to be started. It may be nil.
+	Settings func(plugin string) (map[string]any, error)
 	Builtins []Builtin
 	Log      *slog.Logger
 	// OnPanic is deferred on what runs beside the chat, so that it can recover, give its terminal back, and panic again. It may
@@ -62,10 +63,9 @@ type Config struct {
 // What it may take of memory it limits itself, before anything else. When its process has ended and is started again, its config
 // has another key, "load": the names of the extensions that there were, but for the manager.
 type Builtin struct {
-	Name   string
-	Exec   string // a whole path
-	Args   []string
-	Config map[string]any
+	Name string
+	Exec string // a whole path
+	Args []string
 	// Manager is the extension that manages the others. Its calls wait for what those do, so nothing is held against it.
 	Manager string
 	// Asleep has it started by [Host.Wake] only.
@@ -130,7 +130,7 @@ func New(cfg Config) *Host {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Settings == nil {
-		cfg.Settings = func(string) map[string]any { return nil }
+		cfg.Settings = func(string) (map[string]any, error) { return nil, nil }
 	}
 	if cfg.OnPanic == nil {
 		cfg.OnPanic = func() {}
