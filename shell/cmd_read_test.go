@@ -123,6 +123,27 @@ func TestConfigIsTheFlags(t *testing.T) {
 	}
 }
 
+// TestSettingsAreReadAnew: of extensions, while the shell runs; with a mistake in the file those of before stay.
+func TestSettingsAreReadAnew(t *testing.T) {
+	home := t.TempDir()
+	s := &settings{paths: paths{home, home}}
+	for _, c := range []struct{ content, volume, fault string }{
+		{"[plugins.bell]\nvolume = 1\n", "map[volume:1]", ""},
+		{"[plugins.bell]\nvolume = 2\n", "map[volume:2]", ""},
+		{"[plugins.bell]\nvolume = 3 4\n", "map[volume:2]", "config.toml:2: "},
+		{"unheard = 1\n[plugins.bell]\nvolume = 5\n", "map[volume:2]", "config.toml:1: "},
+		{"", "map[]", ""},
+	} {
+		if err := os.WriteFile(filepath.Join(home, "config.toml"), []byte(c.content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.of("bell")
+		if fmt.Sprint(got) != c.volume || (err != nil) != (c.fault != "") || err != nil && !strings.Contains(err.Error(), c.fault) {
+			t.Errorf("%q: %v, %v", c.content, got, err)
+		}
+	}
+}
+
 // TestConfigHasTablesForExtensions: any keys in them, no table for anybody else, and what is wrong is told with its line.
 func TestConfigHasTablesForExtensions(t *testing.T) {
 	content := `history = 3
