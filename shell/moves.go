@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"slices"
 	"time"
 
 	"opentalk/engine"
@@ -29,14 +30,21 @@ type row struct {
 // move is how many did it, and the first of them.
 type move struct {
 	n     int
-	names []term.Text
+	named []named
+}
+
+// named is one who did it, and their name before, if they have a new one.
+type named struct {
+	who       engine.Fingerprint
+	name, was term.Text
 }
 
 func newMoves(in later, tell func(row, *move)) *moves {
 	return &moves{rows: map[row]*move{}, who: map[engine.Fingerprint]bool{}, later: in, tell: tell}
 }
 
-func (ms *moves) add(r row, who engine.Fingerprint, name term.Text) {
+// add gathers what somebody did. Who does it again meanwhile is told of once, under the newest name.
+func (ms *moves) add(r row, by named) {
 	if len(ms.rows) == 0 {
 		ms.later(movesWait, ms.flush)
 	}
@@ -45,10 +53,14 @@ func (ms *moves) add(r row, who engine.Fingerprint, name term.Text) {
 		m = &move{}
 		ms.rows[r] = m
 	}
+	if i := slices.IndexFunc(m.named, func(o named) bool { return o.who == by.who }); i >= 0 {
+		m.named[i].name = by.name
+		return
+	}
 	m.n++
-	if len(m.names) < movesNamed {
-		m.names = append(m.names, name)
-		ms.who[who] = true
+	if len(m.named) < movesNamed {
+		m.named = append(m.named, by)
+		ms.who[by.who] = true
 	}
 }
 
@@ -81,14 +93,20 @@ func (m *move) text(r row) term.Text {
 	if !r.live {
 		away = term.Literal(" while you were away")
 	}
-	names := term.Join(m.names, term.Literal(", "))
+	all := make([]term.Text, len(m.named))
+	for i, by := range m.named {
+		if all[i] = by.name; r.change == engine.Renamed {
+			all[i] = term.Sprintf("%s is now %s", by.was, by.name)
+		}
+	}
+	names := term.Join(all, term.Literal(", "))
 	switch {
 	case m.n == 1 && r.change == engine.Renamed:
 		return term.Concat(names, away)
 	case m.n == 1:
 		return term.Sprintf("%s %s%s", names, what, away)
-	case m.n > len(m.names):
-		names = term.Sprintf("%s and %d more", names, m.n-len(m.names))
+	case m.n > len(m.named):
+		names = term.Sprintf("%s and %d more", names, m.n-len(m.named))
 	}
 	return term.Sprintf("%d %s%s: %s", m.n, what, away, names)
 }

@@ -258,17 +258,14 @@ func (s *screen) member(ev engine.MemberEvent) {
 		return // the answer of /verify tells that
 	}
 	r := row{ev.Change, ev.Live}
-	name := s.look.person(ev.Person)
-	if ev.Change == engine.Renamed {
-		was := ev.Person
-		was.Name = ev.Was
-		name = term.Sprintf("%s is now %s", s.look.person(was), name)
-	}
+	was := ev.Person
+	was.Name = ev.Was
+	by := named{ev.Person.Fingerprint, s.look.person(ev.Person), s.look.person(was)}
 	switch here := s.elsewhere(ev.Round); {
 	case !s.prompt || s.inline && here != "" || own && here == "":
-		s.tell(here, (&move{1, []term.Text{name}}).text(r))
+		s.tell(here, (&move{1, []named{by}}).text(r))
 	case here == "":
-		s.moves.add(r, ev.Person.Fingerprint, name)
+		s.moves.add(r, by)
 	}
 }
 
