@@ -22,10 +22,14 @@ build:
 test:
 	$(GO) test ./...
 
-# What CI runs: the tests, the race detector, vet, staticcheck, every platform, and a little fuzzing.
-check: test lint race crowd faults cross demo
-	$(MAKE) soak SOAK=20s
-	$(MAKE) fuzz FUZZTIME=10000x
+# What CI runs: the tests, the race detector, vet, staticcheck, every platform, a little of what takes long, and every benchmark once.
+# Most of it waits as much as it computes, so two go on at a time.
+check:
+	$(MAKE) -j2 -O FUZZTIME=10000x SOAK=20s test race lint fuzz crowd faults cross demo soak bench-once
+
+# Each benchmark once, which measures nothing and shows that it could.
+.PHONY: bench-once
+bench-once: build
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./...
 	$(GO) run ./examples/bench -program ./$(BINARY) -once
 

@@ -92,7 +92,11 @@ func (h *Host) guest(name string) (*guest, error) {
 			return g, nil
 		}
 	}
-	return nil, hook.Errorf(hook.CodeNotFound, "no plugin %q", name)
+	return nil, h.noPlugin(name)
+}
+
+func (h *Host) noPlugin(name string) error {
+	return hook.Errorf(hook.CodeNotFound, "there is no plugin %q in %s", name, h.folder)
 }
 
 func (g *guest) info() Info {
@@ -111,7 +115,8 @@ func (g *guest) info() Info {
 }
 
 // Enable pins a plugin as it is now, grants it the capabilities that its manifest declares, starts it, and returns when it
-// runs or has failed once. One that runs is started again. The name of an extension that was turned off turns it on again.
+// runs or has failed once. One that runs is started again, unless its settings cannot be read. The name of an extension that was
+// turned off turns it on again.
 func (h *Host) Enable(ctx context.Context, name string) (Info, error) {
 	h.admin.Lock()
 	defer h.admin.Unlock()
@@ -123,6 +128,9 @@ func (h *Host) Enable(ctx context.Context, name string) (Info, error) {
 		return h.Info(name)
 	}
 	h.mu.Unlock()
+	if err == nil {
+		_, err = h.cfg.Settings(g.name)
+	}
 	if err != nil {
 		return Info{}, err
 	}
@@ -207,7 +215,7 @@ func (h *Host) Disable(name string) error {
 	h.mu.Unlock()
 	switch {
 	case g == nil:
-		return hook.Errorf(hook.CodeNotFound, "no plugin %q", name)
+		return h.noPlugin(name)
 	case g.builtin != nil:
 		return hook.Errorf(hook.CodeInvalid, "%q is part of the program", name)
 	}
@@ -223,7 +231,8 @@ func (h *Host) Disable(name string) error {
 	return nil
 }
 
-// Restart ends the process of a plugin and starts it again, and returns when it runs or has failed once.
+// Restart ends the process of a plugin and starts it again, with its settings as they are now, and returns when it runs or has
+// failed once. If these cannot be read, what runs stays.
 func (h *Host) Restart(ctx context.Context, name string) (Info, error) {
 	h.admin.Lock()
 	defer h.admin.Unlock()
@@ -233,6 +242,9 @@ func (h *Host) Restart(ctx context.Context, name string) (Info, error) {
 		err = hook.Errorf(hook.CodeInvalid, "plugin %q is not enabled", name)
 	}
 	h.mu.Unlock()
+	if err == nil {
+		_, err = h.cfg.Settings(g.name)
+	}
 	if err != nil {
 		return Info{}, err
 	}

@@ -115,7 +115,8 @@ func withScripts(t *testing.T, does map[string]any, folders ...string) *world {
 	for _, name := range folders {
 		w.plugin(name, "good")
 	}
-	w.cfg.Builtins = []Builtin{{Name: "scripts", Exec: self, Args: []string{"scripts"}, Config: does}}
+	w.cfg.Builtins = []Builtin{{Name: "scripts", Exec: self, Args: []string{"scripts"}}}
+	w.cfg.Settings = func(string) (map[string]any, error) { return does, nil }
 	w.patient = true
 	w.start() // and so all are loaded
 	return w

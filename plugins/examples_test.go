@@ -65,8 +65,8 @@ func TestExamples(t *testing.T) {
 	w := newWorld(t)
 	w.patient = true
 	told := filepath.Join(w.dir, "told")
-	w.cfg.Settings = func(name string) map[string]any {
-		return map[string]map[string]any{"notify": {"file": told}, "shorten": {"lines": 1}}[name]
+	w.cfg.Settings = func(name string) (map[string]any, error) {
+		return map[string]map[string]any{"notify": {"file": told}, "shorten": {"lines": 1}}[name], nil
 	}
 	for _, name := range names {
 		w.example(name, filepath.Join(built, name))

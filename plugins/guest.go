@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -196,15 +197,16 @@ func (g *guest) prepare(ctx context.Context) (program, hook.Hello, error) {
 	if hello.Self, err = h.chat.Me(ctx); err != nil {
 		return program{}, hello, err
 	}
+	set, _ := h.cfg.Settings(g.name) // an error is for whoever has it read anew
 	if b := g.builtin; b != nil {
-		hello.Config, err = Manifest{Config: g.builtinConfig()}.settings(nil)
+		hello.Config, err = json.Marshal(g.withLoad(set))
 		return program{path: b.Exec, args: b.Args, mtls: true}, hello, err
 	}
 	m, err := readManifest(g.dir)
 	if err != nil {
 		return program{}, hello, errFinal{StateOff, err.Error()}
 	}
-	if hello.Config, err = m.settings(h.cfg.Settings(g.name)); err != nil {
+	if hello.Config, err = m.settings(set); err != nil {
 		return program{}, hello, errFinal{StateOff, err.Error()}
 	}
 	now, err := newPin(g.dir, m)
@@ -220,17 +222,32 @@ func (g *guest) prepare(ctx context.Context) (program, hook.Hello, error) {
 	return program{path: filepath.Join(g.dir, filepath.FromSlash(m.Exec)), args: m.Args, dir: g.dir, mtls: now.MTLS}, hello, nil
 }
 
-// builtinConfig is that of a builtin, with what it had registered before it ended.
-func (g *guest) builtinConfig() map[string]any {
+// withLoad is the config of a builtin with what it had registered before it ended.
+func (g *guest) withLoad(set map[string]any) map[string]any {
 	g.host.mu.Lock()
 	defer g.host.mu.Unlock()
 	config := map[string]any{}
-	maps.Copy(config, g.builtin.Config)
+	maps.Copy(config, set)
 	if len(g.marks) > 0 {
 		had := slices.Sorted(maps.Keys(g.marks))
 		config["load"] = slices.DeleteFunc(had, g.manages)
 	}
 	return config
+}
+
+// config is what the plugin would be handed if it were started now.
+func (g *guest) config() (json.RawMessage, error) {
+	set, err := g.host.cfg.Settings(g.name)
+	if err != nil {
+		return nil, err
+	}
+	if g.builtin != nil {
+		return json.Marshal(set)
+	}
+	g.host.mu.Lock()
+	m := g.manifest
+	g.host.mu.Unlock()
+	return m.settings(set)
 }
 
 // asleep reports whether nobody has needed it yet. Host.mu is held.

@@ -146,7 +146,8 @@ var kinds = map[string]kind{
 			if c.Line == "fail" {
 				return nil, hook.Errorf(hook.CodeNotFound, "no such thing")
 			}
-			return []string{"you said " + c.Line, string(s.hello.Config)}, nil
+			config, err := s.host.Config(ctx, s.hello.Name)
+			return []string{"you said " + c.Line, string(s.hello.Config), string(config)}, err
 		},
 	},
 	"guard": {

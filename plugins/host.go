@@ -46,8 +46,9 @@ type Config struct {
 	Version string // of the program
 	// Reserved are the names of commands that no extension gets without its own name in front.
 	Reserved []string
-	// Settings are what the person has set of the config of a plugin. It may be nil.
-	Settings func(plugin string) map[string]any
+	// Settings are what the person has set of the config of a plugin, as it is written now; of a builtin it is all of the config.
+	// With an error they are those of before, which are good enough for a process that has to be started. It may be nil.
+	Settings func(plugin string) (map[string]any, error)
 	Builtins []Builtin
 	Log      *slog.Logger
 	// OnPanic is deferred on what runs beside the chat, so that it can recover, give its terminal back, and panic again. It may
@@ -62,10 +63,9 @@ type Config struct {
 // What it may take of memory it limits itself, before anything else. When its process has ended and is started again, its config
 // has another key, "load": the names of the extensions that there were, but for the manager.
 type Builtin struct {
-	Name   string
-	Exec   string // a whole path
-	Args   []string
-	Config map[string]any
+	Name string
+	Exec string // a whole path
+	Args []string
 	// Manager is the extension that manages the others. Its calls wait for what those do, so nothing is held against it.
 	Manager string
 	// Asleep has it started by [Host.Wake] only.
@@ -130,7 +130,7 @@ func New(cfg Config) *Host {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Settings == nil {
-		cfg.Settings = func(string) map[string]any { return nil }
+		cfg.Settings = func(string) (map[string]any, error) { return nil, nil }
 	}
 	if cfg.OnPanic == nil {
 		cfg.OnPanic = func() {}
@@ -255,18 +255,17 @@ func (h *Host) Settled(ctx context.Context) {
 			return
 		}
 	}
-	idle(ctx, h.view.Load().watchers[hook.KindStart])
+	h.idle(ctx, h.view.Load().watchers[hook.KindStart])
 }
 
 // idle returns when extensions have taken all events that wait for them.
-func idle(ctx context.Context, all []*extension) {
-	var taking sync.WaitGroup
-	for _, e := range all {
-		taking.Go(e.queue.wait)
-	}
+func (h *Host) idle(ctx context.Context, all []*extension) {
 	done := make(chan struct{})
 	go func() {
-		taking.Wait()
+		defer h.cfg.OnPanic()
+		for _, e := range all {
+			e.queue.wait()
+		}
 		close(done)
 	}()
 	select {
@@ -304,7 +303,10 @@ func (h *Host) Close() {
 	h.farewell()
 	var ending sync.WaitGroup
 	for _, g := range guests {
-		ending.Go(g.end)
+		ending.Go(func() {
+			defer h.cfg.OnPanic()
+			g.end()
+		})
 	}
 	ending.Wait()
 	close(h.starting)
@@ -323,7 +325,7 @@ func (h *Host) farewell() {
 	for _, e := range leaving {
 		e.queue.put(hook.Shutdown{}, cause{})
 	}
-	idle(ctx, leaving)
+	h.idle(ctx, leaving)
 }
 
 // logOf returns the log of an extension. h.mu is held.

@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,7 +16,9 @@ func TestPlugin(t *testing.T) {
 	w := newWorld(t)
 	w.patient = true
 	w.plugin("bell", "good", "[config]\nsound = \"ding\"\nvolume = 3")
-	w.cfg.Settings = func(string) map[string]any { return map[string]any{"volume": 5} }
+	var volume atomic.Int64
+	w.cfg.Settings = func(string) (map[string]any, error) { return map[string]any{"volume": volume.Load()}, nil }
+	volume.Store(5)
 	w.start()
 	if o, _ := w.out("hi"); o.Text != "hi" {
 		t.Errorf("a plugin that was never enabled: %+v", o)
@@ -34,8 +37,9 @@ func TestPlugin(t *testing.T) {
 	if !ok || c.Full != "bell.test" {
 		t.Fatalf("command: %+v, %v", c, ok)
 	}
+	volume.Store(6)
 	lines, err := w.host.Run(t.Context(), c, hook.Call{Line: "a b", Person: true})
-	if got := strings.Join(lines, "\n"); err != nil || got != "you said a b\n"+`{"sound":"ding","volume":5}` {
+	if got := strings.Join(lines, " "); err != nil || got != `you said a b {"sound":"ding","volume":5} {"sound":"ding","volume":6}` {
 		t.Errorf("run: %q, %v", got, err)
 	}
 	for range 2 * hook.Strikes {

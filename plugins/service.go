@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"context"
+	"encoding/json"
 
 	"golang.org/x/time/rate"
 
@@ -93,6 +94,7 @@ func notes(e *extension) *rate.Limiter   { return e.notes }
 func changes(e *extension) *rate.Limiter { return e.changes }
 
 func (s *service) Register(ctx context.Context, all hook.Registration) error {
+	defer s.host.cfg.OnPanic()
 	select {
 	case <-s.proc.started:
 	case <-ctx.Done():
@@ -106,6 +108,10 @@ func (s *service) Register(ctx context.Context, all hook.Registration) error {
 		defer c.asked()
 	}
 	return asError(s.host.register(s.proc, all, true))
+}
+
+func (s *service) Config(ctx context.Context, from string) (json.RawMessage, error) {
+	return do(ctx, s, from, "", nil, func(*extension) (json.RawMessage, error) { return s.proc.guest.config() })
 }
 
 // Send passes the filters, of which its own are not asked about what it says by itself, and says what they have left of it.

@@ -43,9 +43,8 @@ type Host struct {
 	shelf shelf
 	clock func() time.Time
 
-	config map[string]json.RawMessage
-
 	mu      sync.Mutex
+	config  map[string]json.RawMessage
 	scripts map[string]*script
 	// registering makes one registration follow the other: each tells of all scripts.
 	registering sync.Mutex
@@ -61,7 +60,8 @@ func (h *Host) Start(_ context.Context, hello hook.Hello, chat hook.Host) (hook.
 	if err := json.Unmarshal(hello.Config, &set); err != nil {
 		return hook.Registration{}, hook.Errorf(hook.CodeInvalid, "reading settings: %v", err)
 	}
-	h.chat, h.shelf, h.config = chat, shelf{set.Folder}, set.Config
+	h.chat, h.shelf = chat, shelf{set.Folder}
+	h.configure(set)
 	names := set.Load
 	if names == nil {
 		var err error
@@ -88,7 +88,18 @@ func (h *Host) add(name string) *script {
 }
 
 // settings are what the person has set for a script.
-func (h *Host) settings(name string) json.RawMessage { return h.config[name] }
+func (h *Host) settings(name string) json.RawMessage {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.config[name]
+}
+
+// configure takes what the person has set.
+func (h *Host) configure(set Settings) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.config = set.Config
+}
 
 func (h *Host) find(name string) *script {
 	h.mu.Lock()

@@ -2,6 +2,7 @@ package scripts
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -135,10 +136,28 @@ func (s *script) isThere() bool {
 	return s.there
 }
 
+// reconfigure has what is loaded from now on go by what the person has set by now. An error says what is wrong with that, and
+// what was set before stays.
+func (h *Host) reconfigure(ctx context.Context) error {
+	config, err := h.chat.Config(ctx, Manager)
+	if err != nil {
+		return err
+	}
+	var set Settings
+	if err := json.Unmarshal(config, &set); err != nil {
+		return hook.Errorf(hook.CodeInvalid, "reading settings: %v", err)
+	}
+	h.configure(set)
+	return nil
+}
+
 // load loads a script, or loads it from the beginning if it is there: also one that was turned off.
 func (h *Host) load(ctx context.Context, args []string) ([]string, error) {
 	name := args[0]
 	if _, err := h.shelf.where(name); err != nil {
+		return nil, err
+	}
+	if err := h.reconfigure(ctx); err != nil {
 		return nil, err
 	}
 	if old := h.find(name); old != nil {
@@ -197,6 +216,9 @@ func (h *Host) chosen(args []string) ([]*script, error) {
 func (h *Host) reload(ctx context.Context, args []string) (lines []string, err error) {
 	all, err := h.chosen(args)
 	if err != nil {
+		return nil, err
+	}
+	if err := h.reconfigure(ctx); err != nil {
 		return nil, err
 	}
 	for _, s := range all {

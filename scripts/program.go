@@ -150,10 +150,11 @@ func (p *program) tooLong(fn *lua.LFunction, d time.Duration, err error) error {
 	if errors.As(err, &api) {
 		trace = api.StackTrace
 	}
-	return &lua.ApiError{
-		Type: lua.ApiErrorRun, StackTrace: trace,
-		Object: lua.LString(fmt.Sprintf("%s: the handler defined here ran for longer than %v", source(fn), d)),
+	text := fmt.Sprintf("%s: the handler defined here ran for longer than %v", source(fn), d)
+	if p.now.loading {
+		text = fmt.Sprintf("%s: it ran for longer than %v while it was loaded", p.script.file(), d)
 	}
+	return &lua.ApiError{Type: lua.ApiErrorRun, StackTrace: trace, Object: lua.LString(text)}
 }
 
 // source is where a function is defined, "poll.lua:12".

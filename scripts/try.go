@@ -3,6 +3,7 @@ package scripts
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,10 +20,13 @@ import (
 
 // trial is a script in a chat that is none.
 type trial struct {
-	host   *Host
-	script *script
+	set    Settings
+	began  time.Time
 	chat   *sdktest.Chat
+	host   *Host // since the chat last began
+	script *script
 	seen   struct{ sent, printed, notified, logged int } // by the tests
+	before []fault                                       // of the script before it was started again
 	stuck  bool                                          // the script computes what nothing ends but the end of the process
 }
 
@@ -35,23 +39,27 @@ func newTrial(file string) (*trial, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	t := &trial{host: NewHost()}
-	started := time.Now()
-	t.host.clock = func() time.Time {
-		if t.chat == nil {
-			return started
-		}
-		return t.chat.Now()
-	}
-	set := Settings{Folder: filepath.Dir(file), Load: []string{name}}
-	chat, err := sdktest.NewExtender("scripts", t.host, sdktest.Options{
-		Handle: "me", Config: set, Now: started,
+	t := &trial{set: Settings{Folder: filepath.Dir(file), Load: []string{name}}, began: time.Now()}
+	err := t.begin(func(h *Host) (err error) {
+		t.chat, err = sdktest.NewExtender("scripts", h, sdktest.Options{Handle: "me", Config: t.set, Now: t.began, Patience: patience})
+		return err
 	})
 	if err != nil {
+		t.close()
 		return nil, err
 	}
-	t.chat, t.script = chat, t.host.find(name)
-	err = t.settle(nil)
+	return t, nil
+}
+
+// begin has a host started in the chat, and takes what it loads for the script. The error is that of the script.
+func (t *trial) begin(start func(*Host) error) error {
+	t.host = NewHost()
+	t.host.clock = t.now
+	if err := start(t.host); err != nil {
+		return t.tooLong(err)
+	}
+	t.script = t.host.find(t.set.Load[0])
+	err := t.settle(nil)
 	select {
 	case failed := <-t.script.loaded:
 		if failed != nil {
@@ -60,26 +68,56 @@ func newTrial(file string) (*trial, error) {
 		}
 	default:
 	}
-	if err = t.tooLong(err); err != nil {
-		t.close()
-		return nil, err
+	return t.tooLong(err)
+}
+
+// restart has the chat end and begin again, with other settings if there are any.
+func (t *trial) restart(settings json.RawMessage) error {
+	if settings != nil {
+		t.set.Config = map[string]json.RawMessage{t.script.name: settings}
 	}
-	return t, nil
+	if err := t.chat.Configure(t.set); err != nil {
+		return err
+	}
+	before := t.script
+	err := t.begin(func(h *Host) error { return t.chat.Restart(h) })
+	t.before = append(t.before, before.faults.list()...)
+	return err
+}
+
+func (t *trial) now() time.Time {
+	if t.chat == nil { // it is being made
+		return t.began
+	}
+	return t.chat.Now()
+}
+
+// fault is the first of all that has gone wrong in the script, nil if nothing has.
+func (t *trial) fault() error {
+	if all := slices.Concat(t.before, t.script.faults.list()); len(all) > 0 {
+		return errors.New(all[0].text)
+	}
+	return nil
 }
 
 func (t *trial) close() {
-	if !t.stuck {
+	if t.chat != nil && !t.stuck {
 		t.chat.Close()
 	}
 }
 
-// tooLong says that a script has not come to an end, if that is what err is.
+// tooLong says in plain words that a script has not come to an end, if that is what err is.
 func (t *trial) tooLong(err error) error {
-	if !errors.Is(err, context.DeadlineExceeded) {
+	var overrun *sdktest.OverrunError
+	if !errors.As(err, &overrun) {
 		return err
 	}
 	t.stuck = true
-	return fmt.Errorf("%s: a single call, of a pattern perhaps, takes longer than %v", t.script.file(), patience)
+	when := ""
+	if overrun.Handler == handlerStart {
+		when = " while it is loaded"
+	}
+	return fmt.Errorf("%s computes without end%s: a single call, of a pattern perhaps, takes longer than %v", overrun.Source, when, patience)
 }
 
 // settle lets everything happen that err's cause has led to.
@@ -126,10 +164,7 @@ func Check(file string, out io.Writer) error {
 		fmt.Fprintf(out, "  is told of %s (%s)\n", o.Kind, o.Source)
 	}
 	t.script.prog.describe(out)
-	if faults := t.script.faults.list(); len(faults) > 0 {
-		return errors.New(faults[0].text)
-	}
-	return nil
+	return t.fault()
 }
 
 // describe writes down what the chat is not told of: timers and settings.
@@ -214,16 +249,18 @@ func runTest(file, name string) error {
 		case err != nil:
 			return t.failure(err)
 		case state == lua.ResumeOK:
-			if faults := t.script.faults.list(); len(faults) > 0 {
-				return errors.New(faults[0].text)
-			}
-			return nil
+			return t.fault()
 		}
-		act, ok := values[0].(*lua.LUserData).Value.(func() []lua.LValue)
+		next, ok := values[0].(*lua.LUserData).Value.(act)
 		if !ok {
 			return errors.New("a test yields nothing but what ot.test does")
 		}
-		given = act()
+		values, err = next()
+		if err = t.tooLong(err); t.stuck || t.script.prog == nil {
+			return err
+		}
+		p.script = t.script // if it was started again, the test goes on in the program of before, and with the script of now
+		given = outcome(values, err)
 	}
 }
 
@@ -257,5 +294,8 @@ func (t *trial) resume(p *program, thread *lua.LState, fn *lua.LFunction, given 
 		}
 		return err
 	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = &sdktest.OverrunError{Source: source(fn), Patience: patience}
+	}
 	return state, values, err
 }

@@ -1,6 +1,7 @@
 package scripts
 
 import (
+	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -16,7 +17,7 @@ import (
 func (t *trial) api() map[string]lua.LGFunction {
 	return map[string]lua.LGFunction{
 		"receive": t.receive, "event": t.event, "say": t.say, "command": t.command, "complete": t.complete,
-		"advance":  t.advance,
+		"advance": t.advance, "restart": t.restarted,
 		"sent":     t.read(func() []*lua.LTable { return t.messages(t.chat.Sent(), &t.seen.sent) }),
 		"printed":  t.readLines(t.lines((*sdktest.Chat).Printed, &t.seen.printed)),
 		"notified": t.readLines(t.lines((*sdktest.Chat).Notified, &t.seen.notified)),
@@ -24,30 +25,38 @@ func (t *trial) api() map[string]lua.LGFunction {
 	}
 }
 
+// act is what a test has happen. It returns what the test is told of it.
+type act func() ([]lua.LValue, error)
+
 // later has the test wait while f runs.
-func later(l *lua.LState, f func() []lua.LValue) int {
+func later(l *lua.LState, f act) int {
 	u := l.NewUserData()
 	u.Value = f
 	return l.Yield(u)
 }
 
-// outcome is what a test is told of a handler that failed.
-func outcome(err error, values ...lua.LValue) []lua.LValue {
+// outcome is what a test is told of something: of a handler that failed, the error.
+func outcome(values []lua.LValue, err error) []lua.LValue {
 	if err != nil {
 		return []lua.LValue{lua.LNil, lua.LString(err.Error())}
 	}
 	return values
 }
 
+// filtered is what came of a text, or nil and why it was dropped.
+func filtered(result sdktest.Result, err error) ([]lua.LValue, error) {
+	if err == nil && result.Dropped {
+		return []lua.LValue{lua.LNil, lua.LString(result.Reason)}, nil
+	}
+	return []lua.LValue{lua.LString(result.Text)}, err
+}
+
 func (t *trial) receive(l *lua.LState) int {
 	t.script.prog.only(l, l.CheckTable(1), "from", "text", "form", "auto", "mention", "late", "live", "written")
 	m := t.message(l, l.CheckTable(1))
-	return later(l, func() []lua.LValue {
+	return later(l, func() ([]lua.LValue, error) {
 		result, err := t.chat.Hear(m)
-		if err = t.settle(err); err == nil && result.Dropped {
-			return []lua.LValue{lua.LNil, lua.LString(result.Reason)}
-		}
-		return outcome(err, lua.LString(result.Text))
+		return filtered(result, t.settle(err))
 	})
 }
 
@@ -70,45 +79,57 @@ func (t *trial) message(l *lua.LState, from *lua.LTable) hook.Message {
 
 func (t *trial) say(l *lua.LState) int {
 	text := l.CheckString(1)
-	return later(l, func() []lua.LValue {
+	return later(l, func() ([]lua.LValue, error) {
 		result, err := t.chat.Type(text)
-		if err = t.settle(err); err == nil && result.Dropped {
-			return []lua.LValue{lua.LNil, lua.LString(result.Reason)}
-		}
-		return outcome(err, lua.LString(result.Text))
+		return filtered(result, t.settle(err))
 	})
 }
 
 func (t *trial) command(l *lua.LState) int {
 	line := l.CheckString(1)
-	return later(l, func() []lua.LValue {
+	return later(l, func() ([]lua.LValue, error) {
 		result, err := t.chat.Type(line)
 		lines := l.NewTable()
 		for _, s := range result.Lines {
 			lines.Append(lua.LString(s))
 		}
-		return outcome(t.settle(err), lines)
+		return []lua.LValue{lines}, t.settle(err)
 	})
 }
 
 func (t *trial) complete(l *lua.LState) int {
 	line := l.CheckString(1)
-	return later(l, func() []lua.LValue {
+	return later(l, func() ([]lua.LValue, error) {
 		all, err := t.chat.Complete(line)
 		words := l.NewTable()
 		for _, w := range all {
 			words.Append(lua.LString(w))
 		}
-		return outcome(t.settle(err), words)
+		return []lua.LValue{words}, t.settle(err)
 	})
 }
 
 func (t *trial) advance(l *lua.LState) int {
 	d := time.Duration(float64(l.CheckNumber(1)) * float64(time.Second))
-	return later(l, func() []lua.LValue {
+	return later(l, func() ([]lua.LValue, error) {
 		err := t.settle(nil) // timers that the test itself has set
-		return outcome(t.settle(errors.Join(err, t.chat.Advance(d))), lua.LTrue)
+		return []lua.LValue{lua.LTrue}, t.settle(errors.Join(err, t.chat.Advance(d)))
 	})
+}
+
+// restarted has the chat begin again.
+func (t *trial) restarted(l *lua.LState) int {
+	var settings json.RawMessage
+	if set := l.OptTable(1, nil); set != nil {
+		plain, err := toJSON(set)
+		if err == nil {
+			settings, err = json.Marshal(plain)
+		}
+		if err != nil {
+			l.ArgError(1, err.Error())
+		}
+	}
+	return later(l, func() ([]lua.LValue, error) { return []lua.LValue{lua.LTrue}, t.restart(settings) })
 }
 
 // event has something else happen.
@@ -141,7 +162,7 @@ func (t *trial) event(l *lua.LState) int {
 	default:
 		l.ArgError(1, "peer, member, topic, round, delivery, caught-up, missed or shutdown")
 	}
-	return later(l, func() []lua.LValue { return outcome(t.settle(t.chat.Happen(e)), lua.LTrue) })
+	return later(l, func() ([]lua.LValue, error) { return []lua.LValue{lua.LTrue}, t.settle(t.chat.Happen(e)) })
 }
 
 // read returns a function that lists what has come since it was last called.

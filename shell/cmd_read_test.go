@@ -123,6 +123,27 @@ func TestConfigIsTheFlags(t *testing.T) {
 	}
 }
 
+// TestSettingsAreReadAnew: of extensions, while the shell runs; with a mistake in the file those of before stay.
+func TestSettingsAreReadAnew(t *testing.T) {
+	home := t.TempDir()
+	s := &settings{paths: paths{home, home}}
+	for _, c := range []struct{ content, volume, fault string }{
+		{"[plugins.bell]\nvolume = 1\n", "map[volume:1]", ""},
+		{"[plugins.bell]\nvolume = 2\n", "map[volume:2]", ""},
+		{"[plugins.bell]\nvolume = 3 4\n", "map[volume:2]", "config.toml:2: "},
+		{"unheard = 1\n[plugins.bell]\nvolume = 5\n", "map[volume:2]", "config.toml:1: "},
+		{"", "map[]", ""},
+	} {
+		if err := os.WriteFile(filepath.Join(home, "config.toml"), []byte(c.content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.of("bell")
+		if fmt.Sprint(got) != c.volume || (err != nil) != (c.fault != "") || err != nil && !strings.Contains(err.Error(), c.fault) {
+			t.Errorf("%q: %v, %v", c.content, got, err)
+		}
+	}
+}
+
 // TestConfigHasTablesForExtensions: any keys in them, no table for anybody else, and what is wrong is told with its line.
 func TestConfigHasTablesForExtensions(t *testing.T) {
 	content := `history = 3
@@ -155,7 +176,7 @@ yes = true
 	for content, fault := range map[string]string{
 		"wait = '1s'\n[script.a]\n":             `:2: unknown table "script" (did you mean [scripts.NAME]?)`,
 		"[scripts.a]\n[[plugin.b]]\n":           `:2: unknown table "plugin" (did you mean [plugins.NAME]?)`,
-		"[wait]\n":                              `:1: unknown table "wait" (the README lists the keys of config.toml)`,
+		"[wait]\n":                              `:1: unknown table "wait" (/set lists the keys of config.toml)`,
 		"\nscripts = 3\n":                       `:2: scripts is no table of an extension (mend the file, or move it away: opentalk runs without one)`,
 		"[scripts.a]\n[scripts]\nb = 1\n":       `:3: scripts.b is no table of an extension (mend the file, or move it away: opentalk runs without one)`,
 		"[plugins.a]\nx = 1\n[[plugins.b]]\n":   `:3: plugins.b is no table of an extension (mend the file, or move it away: opentalk runs without one)`,
@@ -163,8 +184,8 @@ yes = true
 		"plugins = [{a = 1}]\n":                 `:1: plugins is no table of an extension (mend the file, or move it away: opentalk runs without one)`,
 		"[plugins.a]\n\nhandle = 'x'\nno\n":     "",
 		"[Scripts.a]\n":                         `:1: unknown table "Scripts" (did you mean [scripts.NAME]?)`,
-		"[scripts.a]\n[other]\n[scripts.b]\n":   `:2: unknown table "other" (the README lists the keys of config.toml)`,
-		"unheard = 1\n[scripts.a]\n[scripts.b]": `:1: unknown key "unheard" (the README lists the keys of config.toml)`,
+		"[scripts.a]\n[other]\n[scripts.b]\n":   `:2: unknown table "other" (/set lists the keys of config.toml)`,
+		"unheard = 1\n[scripts.a]\n[scripts.b]": `:1: unknown key "unheard" (/set lists the keys of config.toml)`,
 	} {
 		o := defaults()
 		err := located("", o.read(content))

@@ -33,6 +33,7 @@ func (o Options) paths() (paths, error) {
 }
 
 func (p paths) configFile() string { return filepath.Join(p.config, "config.toml") }
+func (p paths) scripts() string    { return filepath.Join(p.config, "scripts") }
 func (p paths) log() string        { return filepath.Join(p.data, "opentalk.log") }
 func (p paths) history() string    { return filepath.Join(p.data, "history") }
 func (p paths) state() string      { return filepath.Join(p.data, "state") }
@@ -101,7 +102,7 @@ func findKey(key string) (option, error) {
 	}
 	fault := faultf(errUnknownKey, "unknown key %q", redact(key))
 	if table, _, ok := strings.Cut(key, "."); ok && slices.Contains(tableNames, table) {
-		return option{}, fault.but("what is under [%s.NAME] is written in config.toml, which is read when opentalk starts", table)
+		return option{}, fault.but("what is under [%s.NAME] is written in config.toml, which /script reload and /plugin restart read anew", table)
 	}
 	if near := nearest(key, names); near != "" {
 		return option{}, fault.but("did you mean %s?", near)

@@ -2,7 +2,6 @@ package shell
 
 import (
 	"context"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -45,11 +44,10 @@ func (s *Shell) Extend(scripts Child) {
 		return
 	}
 	var builtins []plugins.Builtin
-	folder := filepath.Join(s.paths.config, "scripts")
+	folder := s.paths.scripts()
 	if scripts.Exec != "" {
 		builtins = append(builtins, plugins.Builtin{
 			Name: scriptsName, Exec: scripts.Exec, Args: scripts.Args, Manager: scripts.Manager,
-			Config: map[string]any{"folder": folder, "config": s.opts.Scripts},
 			Asleep: !s.person && !scripts.Wanted(folder),
 		})
 	}
@@ -59,8 +57,34 @@ func (s *Shell) Extend(scripts Child) {
 	}
 	s.ext = &extensions{shell: s, wake: make(chan struct{}, 1), host: plugins.New(plugins.Config{
 		Dir: s.paths.data, Version: Version, Reserved: reserved, Builtins: builtins, Log: s.log, OnPanic: s.giveBack,
-		Settings: func(name string) map[string]any { return s.opts.Plugins[name] },
+		Settings: (&settings{paths: s.paths, flags: s.flags, last: s.opts}).of,
 	})}
+}
+
+// settings owns what config.toml has for extensions.
+type settings struct {
+	paths paths
+	flags Options
+
+	mu   sync.Mutex
+	last Options // read without a mistake
+}
+
+// of reads the file anew and returns what is in it for a plugin; with an error what was there before.
+func (s *settings) of(plugin string) (map[string]any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.flags
+	err := now.readConfig(s.paths.configFile())
+	if err == nil {
+		s.last = now
+	} else {
+		err = &hook.Error{Code: hook.CodeInvalid, Text: newReport(err, 0).text, Hint: "mend it, and do this again: nothing was changed"}
+	}
+	if plugin == scriptsName {
+		return map[string]any{"folder": s.paths.scripts(), "config": s.last.Scripts}, err
+	}
+	return s.last.Plugins[plugin], err
 }
 
 // start starts what is enabled, and waits until it is there. It blocks.

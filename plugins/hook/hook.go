@@ -53,6 +53,9 @@ type Host interface {
 	// Register replaces what is registered. Whatever stays in it keeps its place. An extension that was left out and is
 	// registered again begins anew: it gets its [Started], and is on even if it was turned off before.
 	Register(ctx context.Context, all Registration) error
+	// Config returns what [Hello.Config] would be now: the plugin's configuration, with what the person has set read anew. An
+	// error says what is wrong with that.
+	Config(ctx context.Context, from string) (json.RawMessage, error)
 
 	// Send says something in a round, marked as written by a program ([Message.Auto]). It passes the outgoing filters of
 	// the other extensions, and returns when the message is durable. Needs [CanSend], and [CanSpeak] if a person has

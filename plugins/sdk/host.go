@@ -21,8 +21,19 @@ type Host struct {
 func (h *Host) Hello() hook.Hello { return h.hello }
 
 // Config decodes the configuration, [hook.Hello.Config], into v, a pointer to a struct with a field for each key.
-func (h *Host) Config(v any) error {
-	d := json.NewDecoder(bytes.NewReader(h.hello.Config))
+func (h *Host) Config(v any) error { return decodeConfig(h.hello.Config, v) }
+
+// ConfigNow is Config as the person has changed it since. It takes a call of the chat, so it is not for Start.
+func (h *Host) ConfigNow(ctx context.Context, v any) error {
+	config, err := h.host.Config(ctx, h.hello.Name)
+	if err != nil {
+		return err
+	}
+	return decodeConfig(config, v)
+}
+
+func decodeConfig(config json.RawMessage, v any) error {
+	d := json.NewDecoder(bytes.NewReader(config))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
 		return hook.Errorf(hook.CodeInvalid, "config: %v", err)

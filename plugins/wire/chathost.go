@@ -49,6 +49,12 @@ func (s *chatServer) Register(ctx context.Context, r *pb.RegisterRequest) (*pb.R
 	return answer(&pb.RegisterReply{}, s.host.Register(s.calls.resume(ctx, r.GetCall()), all))
 }
 
+func (s *chatServer) Config(ctx context.Context, r *pb.ConfigRequest) (*pb.ConfigReply, error) {
+	ctx, from := s.from(ctx, r.GetFrom())
+	config, err := s.host.Config(ctx, from)
+	return answer(&pb.ConfigReply{ConfigJson: text(string(config))}, err)
+}
+
 func (s *chatServer) Send(ctx context.Context, r *pb.SendRequest) (*pb.SendReply, error) {
 	ctx, from := s.from(ctx, r.GetFrom())
 	m := outgoingIn(r.GetMessage())

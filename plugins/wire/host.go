@@ -3,6 +3,7 @@ package wire
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 
 	"opentalk/plugins/hook"
 	"opentalk/plugins/wire/pb"
@@ -17,6 +18,11 @@ func (h *host) Register(ctx context.Context, all hook.Registration) error {
 	}
 	_, err := h.client.Register(ctx, &pb.RegisterRequest{Call: callOf(ctx), Registration: registrationOut(all)})
 	return errorIn(ctx, err)
+}
+
+func (h *host) Config(ctx context.Context, from string) (json.RawMessage, error) {
+	reply, err := h.client.Config(ctx, &pb.ConfigRequest{From: fromOut(ctx, from)})
+	return json.RawMessage(reply.GetConfigJson()), errorIn(ctx, err)
 }
 
 func (h *host) Send(ctx context.Context, from string, m hook.Outgoing) (hook.MessageID, error) {

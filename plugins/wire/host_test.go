@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"context"
+	"encoding/json"
 	"reflect"
 	"strings"
 	"testing"
@@ -33,6 +34,11 @@ func result[T any](h *host) T {
 
 func (h *host) Register(ctx context.Context, all hook.Registration) error {
 	return h.called(ctx, "Register", all)
+}
+
+func (h *host) Config(ctx context.Context, from string) (json.RawMessage, error) {
+	err := h.called(ctx, "Config", from)
+	return result[json.RawMessage](h), err
 }
 
 func (h *host) Send(ctx context.Context, from string, m hook.Outgoing) (hook.MessageID, error) {
@@ -223,9 +229,12 @@ func TestEveryCallOfAPluginCrosses(t *testing.T) {
 			h.answer, h.err = nil, nil
 			if m.Type().NumOut() == 2 {
 				want = reflect.New(m.Type().Out(0)).Elem()
-				if want.Type() == reflect.TypeFor[[]byte]() {
+				switch want.Type() {
+				case reflect.TypeFor[[]byte]():
 					want.Set(reflect.ValueOf(rapid.SampledFrom([][]byte{nil, {}, {1, 0}}).Draw(t, "value")))
-				} else {
+				case reflect.TypeFor[json.RawMessage]():
+					want.SetBytes([]byte(`{"volume":5}`))
+				default:
 					fill(t, want)
 				}
 				h.answer = want.Interface()

@@ -15,6 +15,7 @@
 package sdktest
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -32,7 +33,8 @@ import (
 	"opentalk/plugins/wire/wiretest"
 )
 
-// patience is how long a handler may take. It is long, so that only one that hangs is found out, on the slowest machine.
+// patience is that of a chat whose options say nothing of it. It is long, so that only what hangs is found out, on the slowest
+// machine.
 const patience = 10 * time.Second
 
 // Options say what a chat is like. The zero value is one of alice, in a round "friends" with bob.
@@ -42,17 +44,35 @@ type Options struct {
 	Handle  string
 	Now     time.Time
 	Wire    bool // talk to the plugin over gRPC
+	// Patience is how long the plugin may take for a call; 0 is ten seconds.
+	Patience time.Duration
+}
+
+// OverrunError says that a handler has not come back within [Options.Patience]. It may still run, so nothing is called any more:
+// every call fails with this error from then on.
+type OverrunError struct {
+	hook.Target
+	Source   string // where it is defined; may be empty
+	Patience time.Duration
+}
+
+func (e *OverrunError) Error() string {
+	return fmt.Sprintf("handler %d of %s (%s) did not come back within %v", e.Handler, e.Extension, e.Source, e.Patience)
 }
 
 // Chat is a fake chat. Its methods are for one goroutine; the plugin may call the chat from any.
 type Chat struct {
-	plugin  hook.Extender
-	end     func()
-	name    string
-	granted []hook.Capability
+	plugin   hook.Extender
+	end      func()
+	name     string
+	wire     bool
+	granted  []hook.Capability
+	patience time.Duration
+	overrun  error // what is answered to every call once there is one
 
 	mu      sync.Mutex
 	now     time.Time
+	config  json.RawMessage
 	self    hook.Self
 	rounds  []*round
 	current *round
@@ -103,36 +123,59 @@ func NewExtender(name string, e hook.Extender, o Options) (*Chat, error) {
 	if o.Now.IsZero() {
 		o.Now = time.Date(2030, 1, 2, 12, 0, 0, 0, time.UTC)
 	}
-	config, err := json.Marshal(o.Config)
-	if err != nil {
-		return nil, fmt.Errorf("encoding the config: %w", err)
-	}
-	if o.Config == nil {
-		config = []byte("{}")
-	}
 	c := &Chat{
-		plugin: e, end: func() {}, name: name, granted: o.Granted, now: o.Now,
+		name: name, wire: o.Wire, granted: o.Granted, now: o.Now, patience: cmp.Or(o.Patience, patience),
 		self:    hook.Self{Handle: o.Handle, Fingerprint: fingerprint(o.Handle), Device: fingerprint(o.Handle + "'s device")},
-		storage: map[string]map[string][]byte{}, timers: map[timerKey]*timer{},
+		storage: map[string]map[string][]byte{},
+	}
+	if err := c.Configure(o.Config); err != nil {
+		return nil, err
 	}
 	c.Switch("friends")
 	c.member("bob")
-	if o.Wire {
-		if c.plugin, c.end, err = wiretest.Connect(e); err != nil {
-			return nil, err
-		}
-	}
-	if err := c.start(config); err != nil {
-		c.end()
+	if err := c.begin(e); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-func (c *Chat) start(config json.RawMessage) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+// begin starts what is to answer from now on.
+func (c *Chat) begin(e hook.Extender) (err error) {
+	c.plugin, c.end = e, func() {}
+	c.mu.Lock()
+	c.extensions, c.timers = nil, map[timerKey]*timer{}
+	c.mu.Unlock()
+	if c.wire {
+		if c.plugin, c.end, err = wiretest.Connect(e); err != nil {
+			return err
+		}
+	}
+	if err := c.start(); err != nil {
+		c.end()
+		return err
+	}
+	return nil
+}
+
+// Configure changes what the plugin is told at its next start, and when it asks for its configuration; nil is an empty one.
+func (c *Chat) Configure(v any) error {
+	config := []byte("{}")
+	if v != nil {
+		var err error
+		if config, err = json.Marshal(v); err != nil {
+			return fmt.Errorf("encoding the config: %w", err)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.config = config
+	return nil
+}
+
+func (c *Chat) start() error {
+	ctx, cancel := context.WithTimeout(context.Background(), c.patience)
 	defer cancel()
-	hello := hook.Hello{Version: hook.Version, Chat: "sdktest", Name: c.name, Config: config, Self: c.self}
+	hello := hook.Hello{Version: hook.Version, Chat: "sdktest", Name: c.name, Config: c.config, Self: c.self}
 	all, err := c.plugin.Start(ctx, hello, &host{c})
 	if err != nil {
 		return fmt.Errorf("starting %s: %w", c.name, err)
@@ -167,12 +210,16 @@ func (c *Chat) register(all hook.Registration) error {
 // Close ends the chat: the plugin is told, stopped, and nothing of it is left but what it has started itself.
 func (c *Chat) Close() error {
 	err := c.Happen(hook.Shutdown{})
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), c.patience)
 	defer cancel()
 	err = errors.Join(err, c.plugin.Stop(ctx))
 	c.end()
 	return err
 }
+
+// Restart ends the plugin, as [Chat.Close] does, and starts what is to be in its place, as when a chat has ended and begins again.
+// What is stored stays, and so do the rounds with what was said in them, and the clock.
+func (c *Chat) Restart(e hook.Extender) error { return errors.Join(c.Close(), c.begin(e)) }
 
 // Registered returns what the plugin wants to be called for.
 func (c *Chat) Registered() []hook.Extension {
@@ -243,6 +290,25 @@ func (c *Chat) extension(name string) *hook.Extension {
 		}
 	}
 	return nil
+}
+
+// source is where a handler is defined, if its extension says so.
+func (c *Chat) source(of hook.Target) string {
+	e := c.extension(of.Extension)
+	if e == nil {
+		return ""
+	}
+	sources := map[hook.HandlerID]string{}
+	for _, h := range e.Commands {
+		sources[h.Handler] = h.Source
+	}
+	for _, h := range e.Filters {
+		sources[h.Handler] = h.Source
+	}
+	for _, h := range e.Observes {
+		sources[h.Handler] = h.Source
+	}
+	return sources[of.Handler]
 }
 
 // round finds a round by its name or its tag, nil if there is none.

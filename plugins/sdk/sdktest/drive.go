@@ -94,11 +94,8 @@ func (c *Chat) Complete(line string) ([]string, error) {
 	if rest == "" || strings.HasSuffix(rest, " ") {
 		args = append(args, "")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	words, err := c.plugin.Complete(ctx, hook.Completion{
-		Target: hook.Target{Extension: extension, Handler: command.Handler}, Round: c.currentName(), Args: args,
-	})
+	call := hook.Completion{Target: hook.Target{Extension: extension, Handler: command.Handler}, Round: c.currentName(), Args: args}
+	words, err := ask(context.Background(), c, call.Target, func(ctx context.Context) ([]string, error) { return c.plugin.Complete(ctx, call) })
 	if err == nil {
 		err = hook.CheckCandidates(words)
 	}
@@ -148,11 +145,10 @@ func (c *Chat) run(ctx context.Context, line string) ([]string, error) {
 	if len(args) < command.Min || command.Max > 0 && len(args) > command.Max {
 		return nil, hook.Errorf(hook.CodeInvalid, "usage: /%s %s", name, command.Usage)
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	lines, err := c.plugin.Run(ctx, hook.Call{
+	call := hook.Call{
 		Target: hook.Target{Extension: extension, Handler: command.Handler}, Round: c.currentName(), Line: rest, Args: args, Person: true,
-	})
+	}
+	lines, err := ask(ctx, c, call.Target, func(ctx context.Context) ([]string, error) { return c.plugin.Run(ctx, call) })
 	if err == nil {
 		err = hook.CheckLines(lines)
 	}
@@ -206,7 +202,7 @@ func (c *Chat) filter(ctx context.Context, except string, item hook.Item) (Resul
 	text := textOf(&item)
 	var failed error
 	for _, f := range c.row(item, except) {
-		verdict, err := c.ask(ctx, f, item)
+		verdict, err := c.decide(ctx, f, item)
 		switch {
 		case err != nil && f.Required:
 			return Result{Dropped: true, Reason: f.extension + " has failed"}, errors.Join(failed, err)
@@ -221,10 +217,9 @@ func (c *Chat) filter(ctx context.Context, except string, item hook.Item) (Resul
 	return Result{Text: *text}, failed
 }
 
-func (c *Chat) ask(ctx context.Context, f asked, item hook.Item) (hook.Verdict, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	verdict, err := c.plugin.Filter(ctx, hook.Target{Extension: f.extension, Handler: f.Handler}, item)
+func (c *Chat) decide(ctx context.Context, f asked, item hook.Item) (hook.Verdict, error) {
+	to := hook.Target{Extension: f.extension, Handler: f.Handler}
+	verdict, err := ask(ctx, c, to, func(ctx context.Context) (hook.Verdict, error) { return c.plugin.Filter(ctx, to, item) })
 	if err == nil {
 		err = verdict.Check(item.Stage)
 	}
@@ -273,9 +268,29 @@ func (c *Chat) tell() error {
 }
 
 func (c *Chat) observe(h happening, to hook.Target) error {
-	ctx, cancel := context.WithTimeout(h.ctx, patience)
+	_, err := ask(h.ctx, c, to, func(ctx context.Context) (struct{}, error) { return struct{}{}, c.plugin.Observe(ctx, to, h.event) })
+	return err
+}
+
+// ask makes a call of a handler, unless one has overrun.
+func ask[T any](ctx context.Context, c *Chat, to hook.Target, call func(context.Context) (T, error)) (T, error) {
+	var none T
+	c.mu.Lock()
+	overrun := c.overrun
+	c.mu.Unlock()
+	if overrun != nil {
+		return none, overrun
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	return c.plugin.Observe(ctx, to, h.event)
+	value, err := call(ctx)
+	if err == nil || ctx.Err() == nil {
+		return value, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.overrun = &OverrunError{Target: to, Source: c.source(to), Patience: c.patience}
+	return none, c.overrun
 }
 
 // observers needs c.mu.

@@ -1,8 +1,10 @@
 package sdktest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -50,6 +52,15 @@ func (c *Chat) in(from string, need hook.Capability, name string, f func(r *roun
 		return hook.Errorf(hook.CodeNotFound, "no round %q", name)
 	}
 	return f(r)
+}
+
+// Config implements hook.Host.
+func (h *host) Config(_ context.Context, from string) (config json.RawMessage, err error) {
+	err = h.c.in(from, "", "", func(*round) error {
+		config = bytes.Clone(h.c.config)
+		return nil
+	})
+	return config, err
 }
 
 // named is in, for what cannot do without a round.

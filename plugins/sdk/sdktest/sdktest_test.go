@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"opentalk/plugins/hook"
@@ -65,7 +66,11 @@ func TestAConversation(t *testing.T) {
 			Commands: []sdk.Command{{
 				Name: "greet", Usage: "NAME", Min: 1, Max: 1,
 				Run: func(ctx context.Context, chat *sdk.Host, call hook.Call) ([]string, error) {
-					_, err := chat.Send(ctx, call.Round, settings.Greeting+", "+call.Args[0])
+					greeting := settings
+					if err := chat.ConfigNow(ctx, &greeting); err != nil {
+						return nil, err
+					}
+					_, err := chat.Send(ctx, call.Round, greeting.Greeting+", "+call.Args[0])
 					return []string{"greeted " + call.Args[0]}, err
 				},
 				Complete: func(ctx context.Context, chat *sdk.Host, call hook.Completion) ([]string, error) {
@@ -119,6 +124,13 @@ func TestAConversation(t *testing.T) {
 		if len(sent) != 1 || sent[0].Text != "good day, bob" || !sent[0].Auto || len(chat.Printed()) != 0 {
 			t.Errorf("it has sent %+v, and was told of it: %v", sent, chat.Printed())
 		}
+		if err := chat.Configure(config{"good night"}); err != nil {
+			t.Fatal(err)
+		}
+		typed(chat.Type("/greet carol"))
+		if sent := chat.Sent(); sent[1].Text != "good night, carol" || settings.Greeting != "good day" {
+			t.Errorf("with other settings it has sent %+v, and was started with %q", sent[1], settings.Greeting)
+		}
 		if words := must[[]string](t)(chat.Complete("/greet b")); !slices.Equal(words, []string{"bob"}) {
 			t.Errorf("completion offers %q", words)
 		}
@@ -143,6 +155,15 @@ func TestAConversation(t *testing.T) {
 		}
 		if n := chat.Notified(); len(n) != 2 || n[0].Text != "tea at 13:00" || n[1].Text != "tea at 15:00" {
 			t.Errorf("timers: %+v", n)
+		}
+		if err := chat.Restart(plugin().Extender()); err != nil {
+			t.Fatal(err)
+		}
+		if got := chat.Stored("butler", "last"); string(got) != `"Alice: hello"` || settings.Greeting != "good night" {
+			t.Errorf("started again it has stored %s and greets with %q", got, settings.Greeting)
+		}
+		if err := chat.Advance(time.Hour); err != nil || len(chat.Notified()) != 3 {
+			t.Errorf("timers of before the restart: %+v, %v", chat.Notified(), err)
 		}
 	})
 }
@@ -225,4 +246,34 @@ func TestLoopsEnd(t *testing.T) {
 		}
 		chat.Close()
 	}
+}
+
+// TestWhatHangsIsGivenUp: a handler that does not come back is named, and nothing waits for the plugin any more.
+func TestWhatHangsIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		hang := func(ctx context.Context, _ *sdk.Host, _ hook.Call) ([]string, error) {
+			asked++
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		chat, err := sdktest.New(sdk.Plugin{Name: "hanger", Commands: []sdk.Command{{Name: "hang", Run: hang}}}, sdktest.Options{Patience: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		for range 2 {
+			_, err := chat.Type("/hang")
+			var overrun *sdktest.OverrunError
+			if !errors.As(err, &overrun) || overrun.Extension != "hanger" || !strings.HasPrefix(overrun.Source, "sdktest_test.go:") {
+				t.Errorf("/hang: %v", err)
+			}
+		}
+		if took := time.Since(began); took != time.Minute || asked != 1 {
+			t.Errorf("asked %d times, gave up after %v", asked, took)
+		}
+		if err := chat.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -2870,6 +2870,94 @@ func (*RegisterReply) Descriptor() ([]byte, []int) {
 	return file_opentalk_proto_rawDescGZIP(), []int{40}
 }
 
+type ConfigRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          *From                  `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfigRequest) Reset() {
+	*x = ConfigRequest{}
+	mi := &file_opentalk_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfigRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfigRequest) ProtoMessage() {}
+
+func (x *ConfigRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_opentalk_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfigRequest.ProtoReflect.Descriptor instead.
+func (*ConfigRequest) Descriptor() ([]byte, []int) {
+	return file_opentalk_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *ConfigRequest) GetFrom() *From {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+type ConfigReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ConfigJson    string                 `protobuf:"bytes,1,opt,name=config_json,json=configJson,proto3" json:"config_json,omitempty"` // as in StartRequest
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfigReply) Reset() {
+	*x = ConfigReply{}
+	mi := &file_opentalk_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfigReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfigReply) ProtoMessage() {}
+
+func (x *ConfigReply) ProtoReflect() protoreflect.Message {
+	mi := &file_opentalk_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfigReply.ProtoReflect.Descriptor instead.
+func (*ConfigReply) Descriptor() ([]byte, []int) {
+	return file_opentalk_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *ConfigReply) GetConfigJson() string {
+	if x != nil {
+		return x.ConfigJson
+	}
+	return ""
+}
+
 type SendRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	From          *From                  `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
@@ -2880,7 +2968,7 @@ type SendRequest struct {
 
 func (x *SendRequest) Reset() {
 	*x = SendRequest{}
-	mi := &file_opentalk_proto_msgTypes[41]
+	mi := &file_opentalk_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2892,7 +2980,7 @@ func (x *SendRequest) String() string {
 func (*SendRequest) ProtoMessage() {}
 
 func (x *SendRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[41]
+	mi := &file_opentalk_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2905,7 +2993,7 @@ func (x *SendRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendRequest.ProtoReflect.Descriptor instead.
 func (*SendRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{41}
+	return file_opentalk_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SendRequest) GetFrom() *From {
@@ -2931,7 +3019,7 @@ type SendReply struct {
 
 func (x *SendReply) Reset() {
 	*x = SendReply{}
-	mi := &file_opentalk_proto_msgTypes[42]
+	mi := &file_opentalk_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2943,7 +3031,7 @@ func (x *SendReply) String() string {
 func (*SendReply) ProtoMessage() {}
 
 func (x *SendReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[42]
+	mi := &file_opentalk_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2956,7 +3044,7 @@ func (x *SendReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendReply.ProtoReflect.Descriptor instead.
 func (*SendReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{42}
+	return file_opentalk_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SendReply) GetId() string {
@@ -2977,7 +3065,7 @@ type PrintRequest struct {
 
 func (x *PrintRequest) Reset() {
 	*x = PrintRequest{}
-	mi := &file_opentalk_proto_msgTypes[43]
+	mi := &file_opentalk_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2989,7 +3077,7 @@ func (x *PrintRequest) String() string {
 func (*PrintRequest) ProtoMessage() {}
 
 func (x *PrintRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[43]
+	mi := &file_opentalk_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3002,7 +3090,7 @@ func (x *PrintRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrintRequest.ProtoReflect.Descriptor instead.
 func (*PrintRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{43}
+	return file_opentalk_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *PrintRequest) GetFrom() *From {
@@ -3034,7 +3122,7 @@ type PrintReply struct {
 
 func (x *PrintReply) Reset() {
 	*x = PrintReply{}
-	mi := &file_opentalk_proto_msgTypes[44]
+	mi := &file_opentalk_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3046,7 +3134,7 @@ func (x *PrintReply) String() string {
 func (*PrintReply) ProtoMessage() {}
 
 func (x *PrintReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[44]
+	mi := &file_opentalk_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3059,7 +3147,7 @@ func (x *PrintReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrintReply.ProtoReflect.Descriptor instead.
 func (*PrintReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{44}
+	return file_opentalk_proto_rawDescGZIP(), []int{46}
 }
 
 type NotifyRequest struct {
@@ -3072,7 +3160,7 @@ type NotifyRequest struct {
 
 func (x *NotifyRequest) Reset() {
 	*x = NotifyRequest{}
-	mi := &file_opentalk_proto_msgTypes[45]
+	mi := &file_opentalk_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3084,7 +3172,7 @@ func (x *NotifyRequest) String() string {
 func (*NotifyRequest) ProtoMessage() {}
 
 func (x *NotifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[45]
+	mi := &file_opentalk_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3097,7 +3185,7 @@ func (x *NotifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyRequest.ProtoReflect.Descriptor instead.
 func (*NotifyRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{45}
+	return file_opentalk_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *NotifyRequest) GetFrom() *From {
@@ -3122,7 +3210,7 @@ type NotifyReply struct {
 
 func (x *NotifyReply) Reset() {
 	*x = NotifyReply{}
-	mi := &file_opentalk_proto_msgTypes[46]
+	mi := &file_opentalk_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3134,7 +3222,7 @@ func (x *NotifyReply) String() string {
 func (*NotifyReply) ProtoMessage() {}
 
 func (x *NotifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[46]
+	mi := &file_opentalk_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3147,7 +3235,7 @@ func (x *NotifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyReply.ProtoReflect.Descriptor instead.
 func (*NotifyReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{46}
+	return file_opentalk_proto_rawDescGZIP(), []int{48}
 }
 
 type MeRequest struct {
@@ -3159,7 +3247,7 @@ type MeRequest struct {
 
 func (x *MeRequest) Reset() {
 	*x = MeRequest{}
-	mi := &file_opentalk_proto_msgTypes[47]
+	mi := &file_opentalk_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3171,7 +3259,7 @@ func (x *MeRequest) String() string {
 func (*MeRequest) ProtoMessage() {}
 
 func (x *MeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[47]
+	mi := &file_opentalk_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3184,7 +3272,7 @@ func (x *MeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MeRequest.ProtoReflect.Descriptor instead.
 func (*MeRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{47}
+	return file_opentalk_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *MeRequest) GetFrom() *From {
@@ -3203,7 +3291,7 @@ type MeReply struct {
 
 func (x *MeReply) Reset() {
 	*x = MeReply{}
-	mi := &file_opentalk_proto_msgTypes[48]
+	mi := &file_opentalk_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3215,7 +3303,7 @@ func (x *MeReply) String() string {
 func (*MeReply) ProtoMessage() {}
 
 func (x *MeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[48]
+	mi := &file_opentalk_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3228,7 +3316,7 @@ func (x *MeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MeReply.ProtoReflect.Descriptor instead.
 func (*MeReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{48}
+	return file_opentalk_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *MeReply) GetSelf() *Self {
@@ -3247,7 +3335,7 @@ type RoundsRequest struct {
 
 func (x *RoundsRequest) Reset() {
 	*x = RoundsRequest{}
-	mi := &file_opentalk_proto_msgTypes[49]
+	mi := &file_opentalk_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3259,7 +3347,7 @@ func (x *RoundsRequest) String() string {
 func (*RoundsRequest) ProtoMessage() {}
 
 func (x *RoundsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[49]
+	mi := &file_opentalk_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3272,7 +3360,7 @@ func (x *RoundsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoundsRequest.ProtoReflect.Descriptor instead.
 func (*RoundsRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{49}
+	return file_opentalk_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *RoundsRequest) GetFrom() *From {
@@ -3291,7 +3379,7 @@ type RoundsReply struct {
 
 func (x *RoundsReply) Reset() {
 	*x = RoundsReply{}
-	mi := &file_opentalk_proto_msgTypes[50]
+	mi := &file_opentalk_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3303,7 +3391,7 @@ func (x *RoundsReply) String() string {
 func (*RoundsReply) ProtoMessage() {}
 
 func (x *RoundsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[50]
+	mi := &file_opentalk_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3316,7 +3404,7 @@ func (x *RoundsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoundsReply.ProtoReflect.Descriptor instead.
 func (*RoundsReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{50}
+	return file_opentalk_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *RoundsReply) GetRounds() []*Round {
@@ -3336,7 +3424,7 @@ type PeersRequest struct {
 
 func (x *PeersRequest) Reset() {
 	*x = PeersRequest{}
-	mi := &file_opentalk_proto_msgTypes[51]
+	mi := &file_opentalk_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3348,7 +3436,7 @@ func (x *PeersRequest) String() string {
 func (*PeersRequest) ProtoMessage() {}
 
 func (x *PeersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[51]
+	mi := &file_opentalk_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3361,7 +3449,7 @@ func (x *PeersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PeersRequest.ProtoReflect.Descriptor instead.
 func (*PeersRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{51}
+	return file_opentalk_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *PeersRequest) GetFrom() *From {
@@ -3387,7 +3475,7 @@ type PeersReply struct {
 
 func (x *PeersReply) Reset() {
 	*x = PeersReply{}
-	mi := &file_opentalk_proto_msgTypes[52]
+	mi := &file_opentalk_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3399,7 +3487,7 @@ func (x *PeersReply) String() string {
 func (*PeersReply) ProtoMessage() {}
 
 func (x *PeersReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[52]
+	mi := &file_opentalk_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3412,7 +3500,7 @@ func (x *PeersReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PeersReply.ProtoReflect.Descriptor instead.
 func (*PeersReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{52}
+	return file_opentalk_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *PeersReply) GetPeers() []*Peer {
@@ -3432,7 +3520,7 @@ type MembersRequest struct {
 
 func (x *MembersRequest) Reset() {
 	*x = MembersRequest{}
-	mi := &file_opentalk_proto_msgTypes[53]
+	mi := &file_opentalk_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3444,7 +3532,7 @@ func (x *MembersRequest) String() string {
 func (*MembersRequest) ProtoMessage() {}
 
 func (x *MembersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[53]
+	mi := &file_opentalk_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3457,7 +3545,7 @@ func (x *MembersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MembersRequest.ProtoReflect.Descriptor instead.
 func (*MembersRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{53}
+	return file_opentalk_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *MembersRequest) GetFrom() *From {
@@ -3483,7 +3571,7 @@ type MembersReply struct {
 
 func (x *MembersReply) Reset() {
 	*x = MembersReply{}
-	mi := &file_opentalk_proto_msgTypes[54]
+	mi := &file_opentalk_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3495,7 +3583,7 @@ func (x *MembersReply) String() string {
 func (*MembersReply) ProtoMessage() {}
 
 func (x *MembersReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[54]
+	mi := &file_opentalk_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3508,7 +3596,7 @@ func (x *MembersReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MembersReply.ProtoReflect.Descriptor instead.
 func (*MembersReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{54}
+	return file_opentalk_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *MembersReply) GetMembers() []*Member {
@@ -3533,7 +3621,7 @@ type HistoryRequest struct {
 
 func (x *HistoryRequest) Reset() {
 	*x = HistoryRequest{}
-	mi := &file_opentalk_proto_msgTypes[55]
+	mi := &file_opentalk_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3545,7 +3633,7 @@ func (x *HistoryRequest) String() string {
 func (*HistoryRequest) ProtoMessage() {}
 
 func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[55]
+	mi := &file_opentalk_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3558,7 +3646,7 @@ func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryRequest.ProtoReflect.Descriptor instead.
 func (*HistoryRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{55}
+	return file_opentalk_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *HistoryRequest) GetFrom() *From {
@@ -3619,7 +3707,7 @@ type HistoryReply struct {
 
 func (x *HistoryReply) Reset() {
 	*x = HistoryReply{}
-	mi := &file_opentalk_proto_msgTypes[56]
+	mi := &file_opentalk_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3631,7 +3719,7 @@ func (x *HistoryReply) String() string {
 func (*HistoryReply) ProtoMessage() {}
 
 func (x *HistoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[56]
+	mi := &file_opentalk_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3644,7 +3732,7 @@ func (x *HistoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryReply.ProtoReflect.Descriptor instead.
 func (*HistoryReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{56}
+	return file_opentalk_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *HistoryReply) GetMessages() []*Message {
@@ -3665,7 +3753,7 @@ type SetNickRequest struct {
 
 func (x *SetNickRequest) Reset() {
 	*x = SetNickRequest{}
-	mi := &file_opentalk_proto_msgTypes[57]
+	mi := &file_opentalk_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3677,7 +3765,7 @@ func (x *SetNickRequest) String() string {
 func (*SetNickRequest) ProtoMessage() {}
 
 func (x *SetNickRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[57]
+	mi := &file_opentalk_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3690,7 +3778,7 @@ func (x *SetNickRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetNickRequest.ProtoReflect.Descriptor instead.
 func (*SetNickRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{57}
+	return file_opentalk_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *SetNickRequest) GetFrom() *From {
@@ -3722,7 +3810,7 @@ type SetNickReply struct {
 
 func (x *SetNickReply) Reset() {
 	*x = SetNickReply{}
-	mi := &file_opentalk_proto_msgTypes[58]
+	mi := &file_opentalk_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3734,7 +3822,7 @@ func (x *SetNickReply) String() string {
 func (*SetNickReply) ProtoMessage() {}
 
 func (x *SetNickReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[58]
+	mi := &file_opentalk_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3747,7 +3835,7 @@ func (x *SetNickReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetNickReply.ProtoReflect.Descriptor instead.
 func (*SetNickReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{58}
+	return file_opentalk_proto_rawDescGZIP(), []int{60}
 }
 
 type SetTopicRequest struct {
@@ -3761,7 +3849,7 @@ type SetTopicRequest struct {
 
 func (x *SetTopicRequest) Reset() {
 	*x = SetTopicRequest{}
-	mi := &file_opentalk_proto_msgTypes[59]
+	mi := &file_opentalk_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3773,7 +3861,7 @@ func (x *SetTopicRequest) String() string {
 func (*SetTopicRequest) ProtoMessage() {}
 
 func (x *SetTopicRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[59]
+	mi := &file_opentalk_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3786,7 +3874,7 @@ func (x *SetTopicRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTopicRequest.ProtoReflect.Descriptor instead.
 func (*SetTopicRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{59}
+	return file_opentalk_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *SetTopicRequest) GetFrom() *From {
@@ -3818,7 +3906,7 @@ type SetTopicReply struct {
 
 func (x *SetTopicReply) Reset() {
 	*x = SetTopicReply{}
-	mi := &file_opentalk_proto_msgTypes[60]
+	mi := &file_opentalk_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3830,7 +3918,7 @@ func (x *SetTopicReply) String() string {
 func (*SetTopicReply) ProtoMessage() {}
 
 func (x *SetTopicReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[60]
+	mi := &file_opentalk_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3843,7 +3931,7 @@ func (x *SetTopicReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTopicReply.ProtoReflect.Descriptor instead.
 func (*SetTopicReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{60}
+	return file_opentalk_proto_rawDescGZIP(), []int{62}
 }
 
 type JoinRequest struct {
@@ -3856,7 +3944,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_opentalk_proto_msgTypes[61]
+	mi := &file_opentalk_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3868,7 +3956,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[61]
+	mi := &file_opentalk_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3881,7 +3969,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{61}
+	return file_opentalk_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *JoinRequest) GetFrom() *From {
@@ -3907,7 +3995,7 @@ type JoinReply struct {
 
 func (x *JoinReply) Reset() {
 	*x = JoinReply{}
-	mi := &file_opentalk_proto_msgTypes[62]
+	mi := &file_opentalk_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3919,7 +4007,7 @@ func (x *JoinReply) String() string {
 func (*JoinReply) ProtoMessage() {}
 
 func (x *JoinReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[62]
+	mi := &file_opentalk_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3932,7 +4020,7 @@ func (x *JoinReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinReply.ProtoReflect.Descriptor instead.
 func (*JoinReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{62}
+	return file_opentalk_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *JoinReply) GetRound() *Round {
@@ -3952,7 +4040,7 @@ type LeaveRequest struct {
 
 func (x *LeaveRequest) Reset() {
 	*x = LeaveRequest{}
-	mi := &file_opentalk_proto_msgTypes[63]
+	mi := &file_opentalk_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3964,7 +4052,7 @@ func (x *LeaveRequest) String() string {
 func (*LeaveRequest) ProtoMessage() {}
 
 func (x *LeaveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[63]
+	mi := &file_opentalk_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3977,7 +4065,7 @@ func (x *LeaveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveRequest.ProtoReflect.Descriptor instead.
 func (*LeaveRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{63}
+	return file_opentalk_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *LeaveRequest) GetFrom() *From {
@@ -4002,7 +4090,7 @@ type LeaveReply struct {
 
 func (x *LeaveReply) Reset() {
 	*x = LeaveReply{}
-	mi := &file_opentalk_proto_msgTypes[64]
+	mi := &file_opentalk_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4014,7 +4102,7 @@ func (x *LeaveReply) String() string {
 func (*LeaveReply) ProtoMessage() {}
 
 func (x *LeaveReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[64]
+	mi := &file_opentalk_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4027,7 +4115,7 @@ func (x *LeaveReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveReply.ProtoReflect.Descriptor instead.
 func (*LeaveReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{64}
+	return file_opentalk_proto_rawDescGZIP(), []int{66}
 }
 
 type GetRequest struct {
@@ -4040,7 +4128,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_opentalk_proto_msgTypes[65]
+	mi := &file_opentalk_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4052,7 +4140,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[65]
+	mi := &file_opentalk_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4065,7 +4153,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{65}
+	return file_opentalk_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *GetRequest) GetFrom() *From {
@@ -4092,7 +4180,7 @@ type GetReply struct {
 
 func (x *GetReply) Reset() {
 	*x = GetReply{}
-	mi := &file_opentalk_proto_msgTypes[66]
+	mi := &file_opentalk_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4104,7 +4192,7 @@ func (x *GetReply) String() string {
 func (*GetReply) ProtoMessage() {}
 
 func (x *GetReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[66]
+	mi := &file_opentalk_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4117,7 +4205,7 @@ func (x *GetReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReply.ProtoReflect.Descriptor instead.
 func (*GetReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{66}
+	return file_opentalk_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *GetReply) GetFound() bool {
@@ -4145,7 +4233,7 @@ type SetRequest struct {
 
 func (x *SetRequest) Reset() {
 	*x = SetRequest{}
-	mi := &file_opentalk_proto_msgTypes[67]
+	mi := &file_opentalk_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4157,7 +4245,7 @@ func (x *SetRequest) String() string {
 func (*SetRequest) ProtoMessage() {}
 
 func (x *SetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[67]
+	mi := &file_opentalk_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4170,7 +4258,7 @@ func (x *SetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRequest.ProtoReflect.Descriptor instead.
 func (*SetRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{67}
+	return file_opentalk_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *SetRequest) GetFrom() *From {
@@ -4202,7 +4290,7 @@ type SetReply struct {
 
 func (x *SetReply) Reset() {
 	*x = SetReply{}
-	mi := &file_opentalk_proto_msgTypes[68]
+	mi := &file_opentalk_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4214,7 +4302,7 @@ func (x *SetReply) String() string {
 func (*SetReply) ProtoMessage() {}
 
 func (x *SetReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[68]
+	mi := &file_opentalk_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4227,7 +4315,7 @@ func (x *SetReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetReply.ProtoReflect.Descriptor instead.
 func (*SetReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{68}
+	return file_opentalk_proto_rawDescGZIP(), []int{70}
 }
 
 type DeleteRequest struct {
@@ -4240,7 +4328,7 @@ type DeleteRequest struct {
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_opentalk_proto_msgTypes[69]
+	mi := &file_opentalk_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4252,7 +4340,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[69]
+	mi := &file_opentalk_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4265,7 +4353,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{69}
+	return file_opentalk_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *DeleteRequest) GetFrom() *From {
@@ -4290,7 +4378,7 @@ type DeleteReply struct {
 
 func (x *DeleteReply) Reset() {
 	*x = DeleteReply{}
-	mi := &file_opentalk_proto_msgTypes[70]
+	mi := &file_opentalk_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4302,7 +4390,7 @@ func (x *DeleteReply) String() string {
 func (*DeleteReply) ProtoMessage() {}
 
 func (x *DeleteReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[70]
+	mi := &file_opentalk_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4315,7 +4403,7 @@ func (x *DeleteReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteReply.ProtoReflect.Descriptor instead.
 func (*DeleteReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{70}
+	return file_opentalk_proto_rawDescGZIP(), []int{72}
 }
 
 type KeysRequest struct {
@@ -4328,7 +4416,7 @@ type KeysRequest struct {
 
 func (x *KeysRequest) Reset() {
 	*x = KeysRequest{}
-	mi := &file_opentalk_proto_msgTypes[71]
+	mi := &file_opentalk_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4340,7 +4428,7 @@ func (x *KeysRequest) String() string {
 func (*KeysRequest) ProtoMessage() {}
 
 func (x *KeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[71]
+	mi := &file_opentalk_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4353,7 +4441,7 @@ func (x *KeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeysRequest.ProtoReflect.Descriptor instead.
 func (*KeysRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{71}
+	return file_opentalk_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *KeysRequest) GetFrom() *From {
@@ -4379,7 +4467,7 @@ type KeysReply struct {
 
 func (x *KeysReply) Reset() {
 	*x = KeysReply{}
-	mi := &file_opentalk_proto_msgTypes[72]
+	mi := &file_opentalk_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4391,7 +4479,7 @@ func (x *KeysReply) String() string {
 func (*KeysReply) ProtoMessage() {}
 
 func (x *KeysReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[72]
+	mi := &file_opentalk_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4404,7 +4492,7 @@ func (x *KeysReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeysReply.ProtoReflect.Descriptor instead.
 func (*KeysReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{72}
+	return file_opentalk_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *KeysReply) GetKeys() []string {
@@ -4427,7 +4515,7 @@ type SetTimerRequest struct {
 
 func (x *SetTimerRequest) Reset() {
 	*x = SetTimerRequest{}
-	mi := &file_opentalk_proto_msgTypes[73]
+	mi := &file_opentalk_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4439,7 +4527,7 @@ func (x *SetTimerRequest) String() string {
 func (*SetTimerRequest) ProtoMessage() {}
 
 func (x *SetTimerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[73]
+	mi := &file_opentalk_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4452,7 +4540,7 @@ func (x *SetTimerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTimerRequest.ProtoReflect.Descriptor instead.
 func (*SetTimerRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{73}
+	return file_opentalk_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *SetTimerRequest) GetFrom() *From {
@@ -4491,7 +4579,7 @@ type SetTimerReply struct {
 
 func (x *SetTimerReply) Reset() {
 	*x = SetTimerReply{}
-	mi := &file_opentalk_proto_msgTypes[74]
+	mi := &file_opentalk_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4503,7 +4591,7 @@ func (x *SetTimerReply) String() string {
 func (*SetTimerReply) ProtoMessage() {}
 
 func (x *SetTimerReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[74]
+	mi := &file_opentalk_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4516,7 +4604,7 @@ func (x *SetTimerReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTimerReply.ProtoReflect.Descriptor instead.
 func (*SetTimerReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{74}
+	return file_opentalk_proto_rawDescGZIP(), []int{76}
 }
 
 type LogRequest struct {
@@ -4530,7 +4618,7 @@ type LogRequest struct {
 
 func (x *LogRequest) Reset() {
 	*x = LogRequest{}
-	mi := &file_opentalk_proto_msgTypes[75]
+	mi := &file_opentalk_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4542,7 +4630,7 @@ func (x *LogRequest) String() string {
 func (*LogRequest) ProtoMessage() {}
 
 func (x *LogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[75]
+	mi := &file_opentalk_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4555,7 +4643,7 @@ func (x *LogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogRequest.ProtoReflect.Descriptor instead.
 func (*LogRequest) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{75}
+	return file_opentalk_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *LogRequest) GetFrom() *From {
@@ -4587,7 +4675,7 @@ type LogReply struct {
 
 func (x *LogReply) Reset() {
 	*x = LogReply{}
-	mi := &file_opentalk_proto_msgTypes[76]
+	mi := &file_opentalk_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4599,7 +4687,7 @@ func (x *LogReply) String() string {
 func (*LogReply) ProtoMessage() {}
 
 func (x *LogReply) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalk_proto_msgTypes[76]
+	mi := &file_opentalk_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4612,7 +4700,7 @@ func (x *LogReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogReply.ProtoReflect.Descriptor instead.
 func (*LogReply) Descriptor() ([]byte, []int) {
-	return file_opentalk_proto_rawDescGZIP(), []int{76}
+	return file_opentalk_proto_rawDescGZIP(), []int{78}
 }
 
 var File_opentalk_proto protoreflect.FileDescriptor
@@ -4830,7 +4918,12 @@ const file_opentalk_proto_rawDesc = "" +
 	"\x0fRegisterRequest\x12\x12\n" +
 	"\x04call\x18\x01 \x01(\x04R\x04call\x12=\n" +
 	"\fregistration\x18\x02 \x01(\v2\x19.opentalk.v1.RegistrationR\fregistration\"\x0f\n" +
-	"\rRegisterReply\"e\n" +
+	"\rRegisterReply\"6\n" +
+	"\rConfigRequest\x12%\n" +
+	"\x04from\x18\x01 \x01(\v2\x11.opentalk.v1.FromR\x04from\".\n" +
+	"\vConfigReply\x12\x1f\n" +
+	"\vconfig_json\x18\x01 \x01(\tR\n" +
+	"configJson\"e\n" +
 	"\vSendRequest\x12%\n" +
 	"\x04from\x18\x01 \x01(\v2\x11.opentalk.v1.FromR\x04from\x12/\n" +
 	"\amessage\x18\x02 \x01(\v2\x15.opentalk.v1.OutgoingR\amessage\"\x1b\n" +
@@ -4937,9 +5030,10 @@ const file_opentalk_proto_rawDesc = "" +
 	"\bComplete\x12\x1c.opentalk.v1.CompleteRequest\x1a\x1a.opentalk.v1.CompleteReply\x12B\n" +
 	"\x06Filter\x12\x1a.opentalk.v1.FilterRequest\x1a\x18.opentalk.v1.FilterReply(\x010\x01\x12A\n" +
 	"\aObserve\x12\x1b.opentalk.v1.ObserveRequest\x1a\x19.opentalk.v1.ObserveReply\x128\n" +
-	"\x04Stop\x12\x18.opentalk.v1.StopRequest\x1a\x16.opentalk.v1.StopReply2\x9f\t\n" +
+	"\x04Stop\x12\x18.opentalk.v1.StopRequest\x1a\x16.opentalk.v1.StopReply2\xdf\t\n" +
 	"\x04Host\x12D\n" +
-	"\bRegister\x12\x1c.opentalk.v1.RegisterRequest\x1a\x1a.opentalk.v1.RegisterReply\x128\n" +
+	"\bRegister\x12\x1c.opentalk.v1.RegisterRequest\x1a\x1a.opentalk.v1.RegisterReply\x12>\n" +
+	"\x06Config\x12\x1a.opentalk.v1.ConfigRequest\x1a\x18.opentalk.v1.ConfigReply\x128\n" +
 	"\x04Send\x12\x18.opentalk.v1.SendRequest\x1a\x16.opentalk.v1.SendReply\x12;\n" +
 	"\x05Print\x12\x19.opentalk.v1.PrintRequest\x1a\x17.opentalk.v1.PrintReply\x12>\n" +
 	"\x06Notify\x12\x1a.opentalk.v1.NotifyRequest\x1a\x18.opentalk.v1.NotifyReply\x122\n" +
@@ -4971,7 +5065,7 @@ func file_opentalk_proto_rawDescGZIP() []byte {
 	return file_opentalk_proto_rawDescData
 }
 
-var file_opentalk_proto_msgTypes = make([]protoimpl.MessageInfo, 77)
+var file_opentalk_proto_msgTypes = make([]protoimpl.MessageInfo, 79)
 var file_opentalk_proto_goTypes = []any{
 	(*StartRequest)(nil),    // 0: opentalk.v1.StartRequest
 	(*StartReply)(nil),      // 1: opentalk.v1.StartReply
@@ -5014,42 +5108,44 @@ var file_opentalk_proto_goTypes = []any{
 	(*From)(nil),            // 38: opentalk.v1.From
 	(*RegisterRequest)(nil), // 39: opentalk.v1.RegisterRequest
 	(*RegisterReply)(nil),   // 40: opentalk.v1.RegisterReply
-	(*SendRequest)(nil),     // 41: opentalk.v1.SendRequest
-	(*SendReply)(nil),       // 42: opentalk.v1.SendReply
-	(*PrintRequest)(nil),    // 43: opentalk.v1.PrintRequest
-	(*PrintReply)(nil),      // 44: opentalk.v1.PrintReply
-	(*NotifyRequest)(nil),   // 45: opentalk.v1.NotifyRequest
-	(*NotifyReply)(nil),     // 46: opentalk.v1.NotifyReply
-	(*MeRequest)(nil),       // 47: opentalk.v1.MeRequest
-	(*MeReply)(nil),         // 48: opentalk.v1.MeReply
-	(*RoundsRequest)(nil),   // 49: opentalk.v1.RoundsRequest
-	(*RoundsReply)(nil),     // 50: opentalk.v1.RoundsReply
-	(*PeersRequest)(nil),    // 51: opentalk.v1.PeersRequest
-	(*PeersReply)(nil),      // 52: opentalk.v1.PeersReply
-	(*MembersRequest)(nil),  // 53: opentalk.v1.MembersRequest
-	(*MembersReply)(nil),    // 54: opentalk.v1.MembersReply
-	(*HistoryRequest)(nil),  // 55: opentalk.v1.HistoryRequest
-	(*HistoryReply)(nil),    // 56: opentalk.v1.HistoryReply
-	(*SetNickRequest)(nil),  // 57: opentalk.v1.SetNickRequest
-	(*SetNickReply)(nil),    // 58: opentalk.v1.SetNickReply
-	(*SetTopicRequest)(nil), // 59: opentalk.v1.SetTopicRequest
-	(*SetTopicReply)(nil),   // 60: opentalk.v1.SetTopicReply
-	(*JoinRequest)(nil),     // 61: opentalk.v1.JoinRequest
-	(*JoinReply)(nil),       // 62: opentalk.v1.JoinReply
-	(*LeaveRequest)(nil),    // 63: opentalk.v1.LeaveRequest
-	(*LeaveReply)(nil),      // 64: opentalk.v1.LeaveReply
-	(*GetRequest)(nil),      // 65: opentalk.v1.GetRequest
-	(*GetReply)(nil),        // 66: opentalk.v1.GetReply
-	(*SetRequest)(nil),      // 67: opentalk.v1.SetRequest
-	(*SetReply)(nil),        // 68: opentalk.v1.SetReply
-	(*DeleteRequest)(nil),   // 69: opentalk.v1.DeleteRequest
-	(*DeleteReply)(nil),     // 70: opentalk.v1.DeleteReply
-	(*KeysRequest)(nil),     // 71: opentalk.v1.KeysRequest
-	(*KeysReply)(nil),       // 72: opentalk.v1.KeysReply
-	(*SetTimerRequest)(nil), // 73: opentalk.v1.SetTimerRequest
-	(*SetTimerReply)(nil),   // 74: opentalk.v1.SetTimerReply
-	(*LogRequest)(nil),      // 75: opentalk.v1.LogRequest
-	(*LogReply)(nil),        // 76: opentalk.v1.LogReply
+	(*ConfigRequest)(nil),   // 41: opentalk.v1.ConfigRequest
+	(*ConfigReply)(nil),     // 42: opentalk.v1.ConfigReply
+	(*SendRequest)(nil),     // 43: opentalk.v1.SendRequest
+	(*SendReply)(nil),       // 44: opentalk.v1.SendReply
+	(*PrintRequest)(nil),    // 45: opentalk.v1.PrintRequest
+	(*PrintReply)(nil),      // 46: opentalk.v1.PrintReply
+	(*NotifyRequest)(nil),   // 47: opentalk.v1.NotifyRequest
+	(*NotifyReply)(nil),     // 48: opentalk.v1.NotifyReply
+	(*MeRequest)(nil),       // 49: opentalk.v1.MeRequest
+	(*MeReply)(nil),         // 50: opentalk.v1.MeReply
+	(*RoundsRequest)(nil),   // 51: opentalk.v1.RoundsRequest
+	(*RoundsReply)(nil),     // 52: opentalk.v1.RoundsReply
+	(*PeersRequest)(nil),    // 53: opentalk.v1.PeersRequest
+	(*PeersReply)(nil),      // 54: opentalk.v1.PeersReply
+	(*MembersRequest)(nil),  // 55: opentalk.v1.MembersRequest
+	(*MembersReply)(nil),    // 56: opentalk.v1.MembersReply
+	(*HistoryRequest)(nil),  // 57: opentalk.v1.HistoryRequest
+	(*HistoryReply)(nil),    // 58: opentalk.v1.HistoryReply
+	(*SetNickRequest)(nil),  // 59: opentalk.v1.SetNickRequest
+	(*SetNickReply)(nil),    // 60: opentalk.v1.SetNickReply
+	(*SetTopicRequest)(nil), // 61: opentalk.v1.SetTopicRequest
+	(*SetTopicReply)(nil),   // 62: opentalk.v1.SetTopicReply
+	(*JoinRequest)(nil),     // 63: opentalk.v1.JoinRequest
+	(*JoinReply)(nil),       // 64: opentalk.v1.JoinReply
+	(*LeaveRequest)(nil),    // 65: opentalk.v1.LeaveRequest
+	(*LeaveReply)(nil),      // 66: opentalk.v1.LeaveReply
+	(*GetRequest)(nil),      // 67: opentalk.v1.GetRequest
+	(*GetReply)(nil),        // 68: opentalk.v1.GetReply
+	(*SetRequest)(nil),      // 69: opentalk.v1.SetRequest
+	(*SetReply)(nil),        // 70: opentalk.v1.SetReply
+	(*DeleteRequest)(nil),   // 71: opentalk.v1.DeleteRequest
+	(*DeleteReply)(nil),     // 72: opentalk.v1.DeleteReply
+	(*KeysRequest)(nil),     // 73: opentalk.v1.KeysRequest
+	(*KeysReply)(nil),       // 74: opentalk.v1.KeysReply
+	(*SetTimerRequest)(nil), // 75: opentalk.v1.SetTimerRequest
+	(*SetTimerReply)(nil),   // 76: opentalk.v1.SetTimerReply
+	(*LogRequest)(nil),      // 77: opentalk.v1.LogRequest
+	(*LogReply)(nil),        // 78: opentalk.v1.LogReply
 }
 var file_opentalk_proto_depIdxs = []int32{
 	18, // 0: opentalk.v1.StartRequest.self:type_name -> opentalk.v1.Self
@@ -5088,86 +5184,89 @@ var file_opentalk_proto_depIdxs = []int32{
 	19, // 33: opentalk.v1.TopicEvent.by:type_name -> opentalk.v1.Person
 	20, // 34: opentalk.v1.RoundEvent.round:type_name -> opentalk.v1.Round
 	13, // 35: opentalk.v1.RegisterRequest.registration:type_name -> opentalk.v1.Registration
-	38, // 36: opentalk.v1.SendRequest.from:type_name -> opentalk.v1.From
-	22, // 37: opentalk.v1.SendRequest.message:type_name -> opentalk.v1.Outgoing
-	38, // 38: opentalk.v1.PrintRequest.from:type_name -> opentalk.v1.From
-	38, // 39: opentalk.v1.NotifyRequest.from:type_name -> opentalk.v1.From
-	38, // 40: opentalk.v1.MeRequest.from:type_name -> opentalk.v1.From
-	18, // 41: opentalk.v1.MeReply.self:type_name -> opentalk.v1.Self
-	38, // 42: opentalk.v1.RoundsRequest.from:type_name -> opentalk.v1.From
-	20, // 43: opentalk.v1.RoundsReply.rounds:type_name -> opentalk.v1.Round
-	38, // 44: opentalk.v1.PeersRequest.from:type_name -> opentalk.v1.From
-	24, // 45: opentalk.v1.PeersReply.peers:type_name -> opentalk.v1.Peer
-	38, // 46: opentalk.v1.MembersRequest.from:type_name -> opentalk.v1.From
-	23, // 47: opentalk.v1.MembersReply.members:type_name -> opentalk.v1.Member
-	38, // 48: opentalk.v1.HistoryRequest.from:type_name -> opentalk.v1.From
-	21, // 49: opentalk.v1.HistoryReply.messages:type_name -> opentalk.v1.Message
-	38, // 50: opentalk.v1.SetNickRequest.from:type_name -> opentalk.v1.From
-	38, // 51: opentalk.v1.SetTopicRequest.from:type_name -> opentalk.v1.From
-	38, // 52: opentalk.v1.JoinRequest.from:type_name -> opentalk.v1.From
-	20, // 53: opentalk.v1.JoinReply.round:type_name -> opentalk.v1.Round
-	38, // 54: opentalk.v1.LeaveRequest.from:type_name -> opentalk.v1.From
-	38, // 55: opentalk.v1.GetRequest.from:type_name -> opentalk.v1.From
-	38, // 56: opentalk.v1.SetRequest.from:type_name -> opentalk.v1.From
-	38, // 57: opentalk.v1.DeleteRequest.from:type_name -> opentalk.v1.From
-	38, // 58: opentalk.v1.KeysRequest.from:type_name -> opentalk.v1.From
-	38, // 59: opentalk.v1.SetTimerRequest.from:type_name -> opentalk.v1.From
-	38, // 60: opentalk.v1.LogRequest.from:type_name -> opentalk.v1.From
-	0,  // 61: opentalk.v1.Plugin.Start:input_type -> opentalk.v1.StartRequest
-	3,  // 62: opentalk.v1.Plugin.Run:input_type -> opentalk.v1.RunRequest
-	5,  // 63: opentalk.v1.Plugin.Complete:input_type -> opentalk.v1.CompleteRequest
-	7,  // 64: opentalk.v1.Plugin.Filter:input_type -> opentalk.v1.FilterRequest
-	9,  // 65: opentalk.v1.Plugin.Observe:input_type -> opentalk.v1.ObserveRequest
-	11, // 66: opentalk.v1.Plugin.Stop:input_type -> opentalk.v1.StopRequest
-	39, // 67: opentalk.v1.Host.Register:input_type -> opentalk.v1.RegisterRequest
-	41, // 68: opentalk.v1.Host.Send:input_type -> opentalk.v1.SendRequest
-	43, // 69: opentalk.v1.Host.Print:input_type -> opentalk.v1.PrintRequest
-	45, // 70: opentalk.v1.Host.Notify:input_type -> opentalk.v1.NotifyRequest
-	47, // 71: opentalk.v1.Host.Me:input_type -> opentalk.v1.MeRequest
-	49, // 72: opentalk.v1.Host.Rounds:input_type -> opentalk.v1.RoundsRequest
-	51, // 73: opentalk.v1.Host.Peers:input_type -> opentalk.v1.PeersRequest
-	53, // 74: opentalk.v1.Host.Members:input_type -> opentalk.v1.MembersRequest
-	55, // 75: opentalk.v1.Host.History:input_type -> opentalk.v1.HistoryRequest
-	57, // 76: opentalk.v1.Host.SetNick:input_type -> opentalk.v1.SetNickRequest
-	59, // 77: opentalk.v1.Host.SetTopic:input_type -> opentalk.v1.SetTopicRequest
-	61, // 78: opentalk.v1.Host.Join:input_type -> opentalk.v1.JoinRequest
-	63, // 79: opentalk.v1.Host.Leave:input_type -> opentalk.v1.LeaveRequest
-	65, // 80: opentalk.v1.Host.Get:input_type -> opentalk.v1.GetRequest
-	67, // 81: opentalk.v1.Host.Set:input_type -> opentalk.v1.SetRequest
-	69, // 82: opentalk.v1.Host.Delete:input_type -> opentalk.v1.DeleteRequest
-	71, // 83: opentalk.v1.Host.Keys:input_type -> opentalk.v1.KeysRequest
-	73, // 84: opentalk.v1.Host.SetTimer:input_type -> opentalk.v1.SetTimerRequest
-	75, // 85: opentalk.v1.Host.Log:input_type -> opentalk.v1.LogRequest
-	1,  // 86: opentalk.v1.Plugin.Start:output_type -> opentalk.v1.StartReply
-	4,  // 87: opentalk.v1.Plugin.Run:output_type -> opentalk.v1.RunReply
-	6,  // 88: opentalk.v1.Plugin.Complete:output_type -> opentalk.v1.CompleteReply
-	8,  // 89: opentalk.v1.Plugin.Filter:output_type -> opentalk.v1.FilterReply
-	10, // 90: opentalk.v1.Plugin.Observe:output_type -> opentalk.v1.ObserveReply
-	12, // 91: opentalk.v1.Plugin.Stop:output_type -> opentalk.v1.StopReply
-	40, // 92: opentalk.v1.Host.Register:output_type -> opentalk.v1.RegisterReply
-	42, // 93: opentalk.v1.Host.Send:output_type -> opentalk.v1.SendReply
-	44, // 94: opentalk.v1.Host.Print:output_type -> opentalk.v1.PrintReply
-	46, // 95: opentalk.v1.Host.Notify:output_type -> opentalk.v1.NotifyReply
-	48, // 96: opentalk.v1.Host.Me:output_type -> opentalk.v1.MeReply
-	50, // 97: opentalk.v1.Host.Rounds:output_type -> opentalk.v1.RoundsReply
-	52, // 98: opentalk.v1.Host.Peers:output_type -> opentalk.v1.PeersReply
-	54, // 99: opentalk.v1.Host.Members:output_type -> opentalk.v1.MembersReply
-	56, // 100: opentalk.v1.Host.History:output_type -> opentalk.v1.HistoryReply
-	58, // 101: opentalk.v1.Host.SetNick:output_type -> opentalk.v1.SetNickReply
-	60, // 102: opentalk.v1.Host.SetTopic:output_type -> opentalk.v1.SetTopicReply
-	62, // 103: opentalk.v1.Host.Join:output_type -> opentalk.v1.JoinReply
-	64, // 104: opentalk.v1.Host.Leave:output_type -> opentalk.v1.LeaveReply
-	66, // 105: opentalk.v1.Host.Get:output_type -> opentalk.v1.GetReply
-	68, // 106: opentalk.v1.Host.Set:output_type -> opentalk.v1.SetReply
-	70, // 107: opentalk.v1.Host.Delete:output_type -> opentalk.v1.DeleteReply
-	72, // 108: opentalk.v1.Host.Keys:output_type -> opentalk.v1.KeysReply
-	74, // 109: opentalk.v1.Host.SetTimer:output_type -> opentalk.v1.SetTimerReply
-	76, // 110: opentalk.v1.Host.Log:output_type -> opentalk.v1.LogReply
-	86, // [86:111] is the sub-list for method output_type
-	61, // [61:86] is the sub-list for method input_type
-	61, // [61:61] is the sub-list for extension type_name
-	61, // [61:61] is the sub-list for extension extendee
-	0,  // [0:61] is the sub-list for field type_name
+	38, // 36: opentalk.v1.ConfigRequest.from:type_name -> opentalk.v1.From
+	38, // 37: opentalk.v1.SendRequest.from:type_name -> opentalk.v1.From
+	22, // 38: opentalk.v1.SendRequest.message:type_name -> opentalk.v1.Outgoing
+	38, // 39: opentalk.v1.PrintRequest.from:type_name -> opentalk.v1.From
+	38, // 40: opentalk.v1.NotifyRequest.from:type_name -> opentalk.v1.From
+	38, // 41: opentalk.v1.MeRequest.from:type_name -> opentalk.v1.From
+	18, // 42: opentalk.v1.MeReply.self:type_name -> opentalk.v1.Self
+	38, // 43: opentalk.v1.RoundsRequest.from:type_name -> opentalk.v1.From
+	20, // 44: opentalk.v1.RoundsReply.rounds:type_name -> opentalk.v1.Round
+	38, // 45: opentalk.v1.PeersRequest.from:type_name -> opentalk.v1.From
+	24, // 46: opentalk.v1.PeersReply.peers:type_name -> opentalk.v1.Peer
+	38, // 47: opentalk.v1.MembersRequest.from:type_name -> opentalk.v1.From
+	23, // 48: opentalk.v1.MembersReply.members:type_name -> opentalk.v1.Member
+	38, // 49: opentalk.v1.HistoryRequest.from:type_name -> opentalk.v1.From
+	21, // 50: opentalk.v1.HistoryReply.messages:type_name -> opentalk.v1.Message
+	38, // 51: opentalk.v1.SetNickRequest.from:type_name -> opentalk.v1.From
+	38, // 52: opentalk.v1.SetTopicRequest.from:type_name -> opentalk.v1.From
+	38, // 53: opentalk.v1.JoinRequest.from:type_name -> opentalk.v1.From
+	20, // 54: opentalk.v1.JoinReply.round:type_name -> opentalk.v1.Round
+	38, // 55: opentalk.v1.LeaveRequest.from:type_name -> opentalk.v1.From
+	38, // 56: opentalk.v1.GetRequest.from:type_name -> opentalk.v1.From
+	38, // 57: opentalk.v1.SetRequest.from:type_name -> opentalk.v1.From
+	38, // 58: opentalk.v1.DeleteRequest.from:type_name -> opentalk.v1.From
+	38, // 59: opentalk.v1.KeysRequest.from:type_name -> opentalk.v1.From
+	38, // 60: opentalk.v1.SetTimerRequest.from:type_name -> opentalk.v1.From
+	38, // 61: opentalk.v1.LogRequest.from:type_name -> opentalk.v1.From
+	0,  // 62: opentalk.v1.Plugin.Start:input_type -> opentalk.v1.StartRequest
+	3,  // 63: opentalk.v1.Plugin.Run:input_type -> opentalk.v1.RunRequest
+	5,  // 64: opentalk.v1.Plugin.Complete:input_type -> opentalk.v1.CompleteRequest
+	7,  // 65: opentalk.v1.Plugin.Filter:input_type -> opentalk.v1.FilterRequest
+	9,  // 66: opentalk.v1.Plugin.Observe:input_type -> opentalk.v1.ObserveRequest
+	11, // 67: opentalk.v1.Plugin.Stop:input_type -> opentalk.v1.StopRequest
+	39, // 68: opentalk.v1.Host.Register:input_type -> opentalk.v1.RegisterRequest
+	41, // 69: opentalk.v1.Host.Config:input_type -> opentalk.v1.ConfigRequest
+	43, // 70: opentalk.v1.Host.Send:input_type -> opentalk.v1.SendRequest
+	45, // 71: opentalk.v1.Host.Print:input_type -> opentalk.v1.PrintRequest
+	47, // 72: opentalk.v1.Host.Notify:input_type -> opentalk.v1.NotifyRequest
+	49, // 73: opentalk.v1.Host.Me:input_type -> opentalk.v1.MeRequest
+	51, // 74: opentalk.v1.Host.Rounds:input_type -> opentalk.v1.RoundsRequest
+	53, // 75: opentalk.v1.Host.Peers:input_type -> opentalk.v1.PeersRequest
+	55, // 76: opentalk.v1.Host.Members:input_type -> opentalk.v1.MembersRequest
+	57, // 77: opentalk.v1.Host.History:input_type -> opentalk.v1.HistoryRequest
+	59, // 78: opentalk.v1.Host.SetNick:input_type -> opentalk.v1.SetNickRequest
+	61, // 79: opentalk.v1.Host.SetTopic:input_type -> opentalk.v1.SetTopicRequest
+	63, // 80: opentalk.v1.Host.Join:input_type -> opentalk.v1.JoinRequest
+	65, // 81: opentalk.v1.Host.Leave:input_type -> opentalk.v1.LeaveRequest
+	67, // 82: opentalk.v1.Host.Get:input_type -> opentalk.v1.GetRequest
+	69, // 83: opentalk.v1.Host.Set:input_type -> opentalk.v1.SetRequest
+	71, // 84: opentalk.v1.Host.Delete:input_type -> opentalk.v1.DeleteRequest
+	73, // 85: opentalk.v1.Host.Keys:input_type -> opentalk.v1.KeysRequest
+	75, // 86: opentalk.v1.Host.SetTimer:input_type -> opentalk.v1.SetTimerRequest
+	77, // 87: opentalk.v1.Host.Log:input_type -> opentalk.v1.LogRequest
+	1,  // 88: opentalk.v1.Plugin.Start:output_type -> opentalk.v1.StartReply
+	4,  // 89: opentalk.v1.Plugin.Run:output_type -> opentalk.v1.RunReply
+	6,  // 90: opentalk.v1.Plugin.Complete:output_type -> opentalk.v1.CompleteReply
+	8,  // 91: opentalk.v1.Plugin.Filter:output_type -> opentalk.v1.FilterReply
+	10, // 92: opentalk.v1.Plugin.Observe:output_type -> opentalk.v1.ObserveReply
+	12, // 93: opentalk.v1.Plugin.Stop:output_type -> opentalk.v1.StopReply
+	40, // 94: opentalk.v1.Host.Register:output_type -> opentalk.v1.RegisterReply
+	42, // 95: opentalk.v1.Host.Config:output_type -> opentalk.v1.ConfigReply
+	44, // 96: opentalk.v1.Host.Send:output_type -> opentalk.v1.SendReply
+	46, // 97: opentalk.v1.Host.Print:output_type -> opentalk.v1.PrintReply
+	48, // 98: opentalk.v1.Host.Notify:output_type -> opentalk.v1.NotifyReply
+	50, // 99: opentalk.v1.Host.Me:output_type -> opentalk.v1.MeReply
+	52, // 100: opentalk.v1.Host.Rounds:output_type -> opentalk.v1.RoundsReply
+	54, // 101: opentalk.v1.Host.Peers:output_type -> opentalk.v1.PeersReply
+	56, // 102: opentalk.v1.Host.Members:output_type -> opentalk.v1.MembersReply
+	58, // 103: opentalk.v1.Host.History:output_type -> opentalk.v1.HistoryReply
+	60, // 104: opentalk.v1.Host.SetNick:output_type -> opentalk.v1.SetNickReply
+	62, // 105: opentalk.v1.Host.SetTopic:output_type -> opentalk.v1.SetTopicReply
+	64, // 106: opentalk.v1.Host.Join:output_type -> opentalk.v1.JoinReply
+	66, // 107: opentalk.v1.Host.Leave:output_type -> opentalk.v1.LeaveReply
+	68, // 108: opentalk.v1.Host.Get:output_type -> opentalk.v1.GetReply
+	70, // 109: opentalk.v1.Host.Set:output_type -> opentalk.v1.SetReply
+	72, // 110: opentalk.v1.Host.Delete:output_type -> opentalk.v1.DeleteReply
+	74, // 111: opentalk.v1.Host.Keys:output_type -> opentalk.v1.KeysReply
+	76, // 112: opentalk.v1.Host.SetTimer:output_type -> opentalk.v1.SetTimerReply
+	78, // 113: opentalk.v1.Host.Log:output_type -> opentalk.v1.LogReply
+	88, // [88:114] is the sub-list for method output_type
+	62, // [62:88] is the sub-list for method input_type
+	62, // [62:62] is the sub-list for extension type_name
+	62, // [62:62] is the sub-list for extension extendee
+	0,  // [0:62] is the sub-list for field type_name
 }
 
 func init() { file_opentalk_proto_init() }
@@ -5196,7 +5295,7 @@ func file_opentalk_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_opentalk_proto_rawDesc), len(file_opentalk_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   77,
+			NumMessages:   79,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

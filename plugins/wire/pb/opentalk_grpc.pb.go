@@ -328,6 +328,7 @@ var Plugin_ServiceDesc = grpc.ServiceDesc{
 
 const (
 	Host_Register_FullMethodName = "/opentalk.v1.Host/Register"
+	Host_Config_FullMethodName   = "/opentalk.v1.Host/Config"
 	Host_Send_FullMethodName     = "/opentalk.v1.Host/Send"
 	Host_Print_FullMethodName    = "/opentalk.v1.Host/Print"
 	Host_Notify_FullMethodName   = "/opentalk.v1.Host/Notify"
@@ -355,6 +356,7 @@ const (
 // Host is what the chat does for a plugin.
 type HostClient interface {
 	Register(ctx context.Context, in *RegisterRequest, opts ...grpc.CallOption) (*RegisterReply, error)
+	Config(ctx context.Context, in *ConfigRequest, opts ...grpc.CallOption) (*ConfigReply, error)
 	Send(ctx context.Context, in *SendRequest, opts ...grpc.CallOption) (*SendReply, error)
 	Print(ctx context.Context, in *PrintRequest, opts ...grpc.CallOption) (*PrintReply, error)
 	Notify(ctx context.Context, in *NotifyRequest, opts ...grpc.CallOption) (*NotifyReply, error)
@@ -387,6 +389,16 @@ func (c *hostClient) Register(ctx context.Context, in *RegisterRequest, opts ...
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(RegisterReply)
 	err := c.cc.Invoke(ctx, Host_Register_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *hostClient) Config(ctx context.Context, in *ConfigRequest, opts ...grpc.CallOption) (*ConfigReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ConfigReply)
+	err := c.cc.Invoke(ctx, Host_Config_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -580,6 +592,7 @@ func (c *hostClient) Log(ctx context.Context, in *LogRequest, opts ...grpc.CallO
 // Host is what the chat does for a plugin.
 type HostServer interface {
 	Register(context.Context, *RegisterRequest) (*RegisterReply, error)
+	Config(context.Context, *ConfigRequest) (*ConfigReply, error)
 	Send(context.Context, *SendRequest) (*SendReply, error)
 	Print(context.Context, *PrintRequest) (*PrintReply, error)
 	Notify(context.Context, *NotifyRequest) (*NotifyReply, error)
@@ -610,6 +623,9 @@ type UnimplementedHostServer struct{}
 
 func (UnimplementedHostServer) Register(context.Context, *RegisterRequest) (*RegisterReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Register not implemented")
+}
+func (UnimplementedHostServer) Config(context.Context, *ConfigRequest) (*ConfigReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Config not implemented")
 }
 func (UnimplementedHostServer) Send(context.Context, *SendRequest) (*SendReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Send not implemented")
@@ -700,6 +716,24 @@ func _Host_Register_Handler(srv interface{}, ctx context.Context, dec func(inter
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(HostServer).Register(ctx, req.(*RegisterRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Host_Config_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ConfigRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HostServer).Config(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Host_Config_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HostServer).Config(ctx, req.(*ConfigRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1038,6 +1072,10 @@ var Host_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Register",
 			Handler:    _Host_Register_Handler,
+		},
+		{
+			MethodName: "Config",
+			Handler:    _Host_Config_Handler,
 		},
 		{
 			MethodName: "Send",
