@@ -24,7 +24,9 @@ ot.command {
       local w = ot.store.get(key)
       lines[#lines + 1] = ("%s: %s (%s, %s)"):format(w.place, w.text, w.by, ot.date("%a %R", w.time))
     end
-    if #lines == 0 then return nil, "nothing is known of " .. call.line end
+    if #lines == 0 then
+      return nil, call.line == "" and "nothing is known yet: /weather PLACE: TEXT keeps it" or "nothing is known of " .. call.line
+    end
     return lines
   end,
   complete = function()
@@ -42,4 +44,6 @@ end
 function test_unknown()
   local lines, problem = ot.test.command("/weather Oslo")
   assert(lines == nil and problem:find("Oslo"))
+  lines, problem = ot.test.command("/weather")
+  assert(lines == nil and problem:find("PLACE: TEXT"))
 end

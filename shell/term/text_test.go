@@ -83,6 +83,9 @@ func TestWrap(t *testing.T) {
 		{"too narrow", "日本", 1, 0, "日\n本"},
 		{"no columns", "日本", 0, 0, "日本"},
 		{"huge indent", "aaaa bbbb", 6, 99, "aaaa\n   bbb\n   b"},
+		{"link is whole", "look at http://a.b/cc/dd now", 20, 2, "look at\n  http://a.b/cc/dd\n  now"},
+		{"link is wider", "see http://a.b/ccccccccc and", 10, 2, "see\n  http://a\n  .b/ccccc\n  cccc and"},
+		{"link ends", "http://a.b日本日本", 10, 0, "http://a.b\n日本日本"},
 		{"leading spaces", "  code", 10, 0, "  code"},
 		{"blank lines", "a\n\nb", 10, 0, "a\n\nb"},
 	} {

@@ -116,7 +116,8 @@ func (t Text) Pad(cols int) Text {
 // Wrap returns t with newlines put in so that no line is wider than cols cells. Lines that Wrap began (not those that t's own
 // newlines began) start with indent spaces. It breaks where Unicode's line breaking allows, leaves out the spaces there, and
 // cuts a word only if it is wider than a line; it never splits a grapheme cluster. A cluster wider than cols stands on a line
-// by itself and is too wide. Cols below 1 returns t; indent is limited to half of cols.
+// by itself and is too wide. A link, "scheme://" and all of ASCII up to the next space, is one word, so that it can be copied and
+// clicked if it fits on a line. Cols below 1 returns t; indent is limited to half of cols.
 func (t Text) Wrap(cols, indent int) Text {
 	if cols < 1 {
 		return t
@@ -138,6 +139,7 @@ type wrapper struct {
 	pending      []cell // spaces that are left out if the line ends here
 	word         []cell
 	wordWidth    int
+	link         bool // word is one, or the beginning of one
 }
 
 func (w *wrapper) add(c cell) {
@@ -152,12 +154,22 @@ func (w *wrapper) add(c cell) {
 		w.pending = append(w.pending, c)
 		w.column++
 	default:
+		if w.link && !plain(c.text) {
+			w.commit()
+		}
 		w.word = append(w.word, c)
 		w.wordWidth += c.width
-		if c.wrap && (c.text != "/" || len(w.word) > 1) { // not behind the slash of a command
+		w.link = w.link || w.beginsLink()
+		if c.wrap && !w.link && (c.text != "/" || len(w.word) > 1) { // not behind the slash of a command
 			w.commit()
 		}
 	}
+}
+
+// beginsLink reports whether the word so far ends in "://".
+func (w *wrapper) beginsLink() bool {
+	n := len(w.word)
+	return n > 3 && w.word[n-3].text == ":" && w.word[n-2].text == "/" && w.word[n-1].text == "/"
 }
 
 // commit puts the word on this line if it fits, else on a new one, else in pieces.
@@ -176,7 +188,7 @@ func (w *wrapper) commit() {
 		w.out.add(c.text, c.style)
 		w.column += c.width
 	}
-	w.word, w.wordWidth = w.word[:0], 0
+	w.word, w.wordWidth, w.link = w.word[:0], 0, false
 }
 
 func (w *wrapper) flushPending() {
