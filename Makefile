@@ -58,7 +58,7 @@ SOAK ?= 2m
 soak:
 	$(GO) test -count=1 -v -run '^TestSoak$$' -timeout 0 . -soak $(SOAK)
 
-# Breaks the code on purpose, one promise at a time, in a copy: tests must notice each. Ten minutes.
+# Breaks the code on purpose, one promise at a time, in a copy: tests must notice each. A quarter of an hour.
 .PHONY: damage
 damage:
 	testdata/damage/run
