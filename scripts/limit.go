@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
-	"runtime/metrics"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,22 +19,34 @@ const (
 	statusMemory = 3
 )
 
-// limitMemory ends the process, one way or the other, before scripts take more than memoryRoom.
+// limitMemory has the process end, one way or the other, when scripts take more than memoryRoom.
 func limitMemory() {
 	debug.SetMemoryLimit(memorySoft)
 	if limitAddressSpace() != nil {
+		memoryMost.Store(taken() + memoryRoom)
 		go watchMemory()
 	}
 }
 
-// watchMemory looks at what is in use. What is allocated at once may be over the limit for as long as it does not look.
+// memoryMost is what may be [taken] where the system has no limit, 0 where it has one.
+var memoryMost atomic.Uint64
+
+// watchMemory looks at the memory while Lua code runs.
 func watchMemory() {
-	sample := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	for range time.Tick(memoryLook) {
-		metrics.Read(sample)
-		if used := sample[0].Value.Uint64() - sample[1].Value.Uint64(); used > memoryRoom {
-			fmt.Fprintf(os.Stderr, "scripts take %d MB of memory, over the limit of %d\n", used>>20, memoryRoom>>20)
-			os.Exit(statusMemory)
-		}
+		lookAtMemory()
+	}
+}
+
+// lookAtMemory ends the process if it is over the limit. It is called at the end of every call of Lua code, too, before there is
+// an answer: so that the chat knows whose call it was that took what is freed again by now.
+func lookAtMemory() {
+	most := memoryMost.Load()
+	if most == 0 {
+		return
+	}
+	if now := taken(); now > most {
+		fmt.Fprintf(os.Stderr, "scripts have taken %d MB of memory, over the limit of %d\n", now>>20, most>>20)
+		os.Exit(statusMemory)
 	}
 }
