@@ -1,8 +1,10 @@
 package main
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -182,6 +184,102 @@ func TestSkippedOnlyWithAWord(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// besideMain are the packages that start goroutines in the chat's own process, with what of them runs in a plugin's.
+var besideMain = map[string]string{"shell": "", "shell/line": "", "shell/term": "", "engine": "", "plugins": "", "plugins/wire": "pluginServer"}
+
+// TestPanicsAreGuarded: what runs on a goroutine of its own defers OnPanic, or recovers by itself. A panic there ends the program,
+// and main could not give the terminal back.
+func TestPanicsAreGuarded(t *testing.T) {
+	for dir, elsewhere := range besideMain {
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		set, bodies := token.NewFileSet(), map[string][]*ast.BlockStmt{}
+		var started []ast.Expr
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			f, err := parser.ParseFile(set, file, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range f.Decls {
+				fn, is := d.(*ast.FuncDecl)
+				if !is || fn.Recv != nil && elsewhere != "" && strings.Contains(types.ExprString(fn.Recv.List[0].Type), elsewhere) {
+					continue
+				}
+				bodies[fn.Name.Name] = append(bodies[fn.Name.Name], fn.Body)
+				started = append(started, goroutines(fn)...)
+			}
+		}
+		for _, f := range started {
+			if !guarded(f, bodies) {
+				t.Errorf("%s: %s is started without a guard", set.Position(f.Pos()), types.ExprString(f))
+			}
+		}
+	}
+}
+
+// guarded reports whether a function, or the only one that it calls, defers a guard. Of several with its name, one has to.
+func guarded(f ast.Expr, bodies map[string][]*ast.BlockStmt) bool {
+	those := bodies[lastName(f)]
+	if lit, is := f.(*ast.FuncLit); is {
+		those = []*ast.BlockStmt{lit.Body}
+	}
+	return slices.ContainsFunc(those, func(body *ast.BlockStmt) bool {
+		if len(body.List) == 1 {
+			if s, is := body.List[0].(*ast.ExprStmt); is {
+				call, is := s.X.(*ast.CallExpr)
+				return is && guarded(call.Fun, bodies)
+			}
+		}
+		return slices.ContainsFunc(body.List, guards)
+	})
+}
+
+// goroutines are the functions that a function has run on others.
+func goroutines(in *ast.FuncDecl) (started []ast.Expr) {
+	ast.Inspect(in, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.GoStmt:
+			started = append(started, n.Call.Fun)
+		case *ast.CallExpr:
+			if name := lastName(n.Fun); name == "Go" || name == "AfterFunc" {
+				started = append(started, n.Args[len(n.Args)-1])
+			}
+		}
+		return true
+	})
+	return started
+}
+
+// guards reports whether a statement defers OnPanic, or what recovers.
+func guards(s ast.Stmt) bool {
+	deferred, is := s.(*ast.DeferStmt)
+	if !is {
+		return false
+	}
+	found := false
+	ast.Inspect(deferred, func(n ast.Node) bool {
+		id, is := n.(*ast.Ident)
+		found = found || is && slices.Contains([]string{"OnPanic", "onPanic", "giveBack", "recover"}, id.Name)
+		return true
+	})
+	return found
+}
+
+func lastName(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e.Name
+	case *ast.SelectorExpr:
+		return e.Sel.Name
+	}
+	return ""
 }
 
 // TestSecurityNamesItsTests: every test that SECURITY.md names is there, and every test that is numbered as one of its attacks is

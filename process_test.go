@@ -15,6 +15,9 @@ import (
 // patience bounds every wait for a process.
 const patience = 20 * time.Second
 
+// untold is why a test ends before it has looked at what a process holds: that is read from /proc.
+const untold = "this system does not tell what processes hold"
+
 // process is a running opentalk, with its events as lines.
 type process struct {
 	name   string

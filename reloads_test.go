@@ -38,7 +38,7 @@ func TestReloadsOfTheChild(t *testing.T) {
 	alice := spawn(t, dir, "alice", 0)
 	kids := children(alice.cmd.Process.Pid)
 	if len(kids) != 1 {
-		skiptest.Because(t, "this system does not tell what processes hold")
+		skiptest.Because(t, untold)
 	}
 	pace := time.NewTicker(reloadPace)
 	defer pace.Stop()

@@ -80,6 +80,7 @@ func conversations(dir string) testscript.Params {
 				return err
 			}
 			env.Setenv("EXAMPLES", examples)
+			env.Setenv("GORACE", os.Getenv("GORACE"))
 			env.Defer(func() { env.Values["cast"].(*cast).end() })
 			return nil
 		},

@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,6 +20,7 @@ import (
 
 	"opentalk/engine"
 	"opentalk/engine/identity/identitytest"
+	"opentalk/engine/skiptest"
 )
 
 // needles are the ways in which a secret could show: raw, hex, and base32 and base64 at every alignment within what it
@@ -166,14 +166,15 @@ func TestT25NoTraceOfTheRoundID(t *testing.T) {
 		}
 	}
 	pids := children(alice.cmd.Process.Pid)
-	if runtime.GOOS == "linux" && len(pids) != 2 {
+	tells := len(pids) > 0
+	if tells && len(pids) != 2 {
 		t.Errorf("alice has %d processes for a plugin and the scripts", len(pids))
 	}
 	for _, pid := range append(pids, alice.cmd.Process.Pid, bob.cmd.Process.Pid) {
 		for _, file := range []string{"cmdline", "environ"} {
-			if text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file)); err == nil {
-				look(fmt.Sprintf("the %s of %d", file, pid), text)
-			}
+			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
+			look(fmt.Sprintf("the %s of %d", file, pid), text)
+			tells = tells && err == nil
 		}
 	}
 	for _, p := range []*process{bob, alice} {
@@ -214,6 +215,9 @@ func TestT25NoTraceOfTheRoundID(t *testing.T) {
 		if !seen[name] {
 			t.Errorf("there is no %s to search", name)
 		}
+	}
+	if !tells {
+		skiptest.Because(t, untold)
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 
 	"opentalk/engine/identity/identitytest"
 	"opentalk/engine/link"
+	"opentalk/engine/skiptest"
 )
 
 // What strangers can do to a process that listens. Small, these show that it goes on; `make hostile` measures.
@@ -112,8 +113,8 @@ func (b *besieged) honest() (time.Duration, error) {
 	}
 }
 
-// during has honest people call while a besieger is at it, and then looks at what that left behind. It returns how often the
-// besieger got through. That is a process of its own: it would delay what else goes on in this one.
+// during has honest people call while a besieger is at it, and returns how often the besieger got through. That is a process of
+// its own: it would delay what else goes on in this one.
 func (b *besieged) during(kind, where string, n int) int {
 	attack := exec.Command("besieger", kind, where, b.listen, strconv.Itoa(n), siegeFlag.String())
 	var told, failed bytes.Buffer
@@ -138,21 +139,28 @@ func (b *besieged) during(kind, where string, n int) int {
 		b.t.Fatalf("%v: %s", err, failed.String())
 	}
 	slices.Sort(took)
-	p99, grown := took[(len(took)*99-1)/100], resident(b.cmd.Process.Pid, false)-b.memory
-	b.t.Logf("%d honest dials, median %v, p99 %v; %.1f MiB more", len(took), took[len(took)/2], p99, float64(grown)/(1<<20))
+	p99 := took[(len(took)*99-1)/100]
+	b.t.Logf("%d honest dials, median %v, p99 %v", len(took), took[len(took)/2], p99)
 	if p99 > *lateFlag {
 		b.t.Errorf("an honest dial takes %v, want at most %v", p99, *lateFlag)
 	}
-	if most := siegeMemory(); grown > most {
-		b.t.Errorf("%d bytes more are resident than before, want at most %d", grown, most)
-	}
-	b.after()
 	return times
 }
 
-// after waits until every socket of strangers is closed, and asks whether all is well.
+// after asks whether all is well, and then looks at what the siege has left: nothing but a little memory, once every socket of
+// strangers is closed. It is the last that a test does, which ends there where the system does not tell.
 func (b *besieged) after() {
 	b.t.Helper()
+	b.say("/status")
+	b.t.Log(b.event("reply", `"(this run [^"]*)"`))
+	if b.memory == 0 || b.descriptors == 0 {
+		skiptest.Because(b.t, untold)
+	}
+	grown := resident(b.cmd.Process.Pid, false) - b.memory
+	b.t.Logf("%.1f MiB more", float64(grown)/(1<<20))
+	if most := siegeMemory(); grown > most {
+		b.t.Errorf("%d bytes more are resident than before, want at most %d", grown, most)
+	}
 	now := 0
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if now = descriptors(b.cmd.Process.Pid); now <= b.descriptors {
@@ -162,8 +170,6 @@ func (b *besieged) after() {
 	if now > b.descriptors {
 		b.t.Errorf("%d descriptors are open, and were %d before", now, b.descriptors)
 	}
-	b.say("/status")
-	b.t.Log(b.event("reply", `"(this run [^"]*)"`))
 }
 
 // resident is the memory that a process takes, at most since it was last asked with anew; 0 where it cannot be known.
@@ -196,11 +202,13 @@ func besiegers() []string {
 func TestT8JunkHandshakes(t *testing.T) {
 	for _, where := range besiegers() {
 		t.Run(where, func(t *testing.T) {
-			thrown := besiege(t).during("junk", where, *junkFlag)
+			b := besiege(t)
+			thrown := b.during("junk", where, *junkFlag)
 			t.Logf("%.0f junk first messages a second", float64(thrown)/siegeFlag.Seconds())
 			if thrown == 0 {
 				t.Error("no junk first message was read")
 			}
+			b.after()
 		})
 	}
 }
@@ -219,6 +227,7 @@ func TestT9SlowSockets(t *testing.T) {
 			if b.say("/status"); *socketsFlag > link.MaxUnproven {
 				b.event("reply", `[ (]\d+ busy`)
 			}
+			b.after()
 		})
 	}
 }
@@ -254,9 +263,9 @@ func TestT5ReplayedToAProcess(t *testing.T) {
 		}
 		nc.Close()
 	}
-	b.after()
 	b.say("/status")
 	b.event("reply", `[ (]99 replayed`)
+	b.after()
 }
 
 // TestT18FloodOfJoins: while strangers join, a thousand a minute, what members say is seen, and the prompt answers.

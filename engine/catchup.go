@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"opentalk/engine/chain"
@@ -18,12 +19,10 @@ type catching struct {
 // catchUp asks one peer for what it has and this device lacks, if it is not asking already. If that is much, it asks for
 // the newest lines first.
 func (r *round) catchUp() {
-	if r.source != nil || !r.member {
-		return
-	}
-	for _, p := range r.peers {
-		if !p.online() || !p.frontier || !p.stale {
-			continue
+	for r.source == nil && r.member {
+		p := r.nextSource()
+		if p == nil {
+			return
 		}
 		ranges := r.missing(p)
 		if len(ranges) == 0 {
@@ -37,15 +36,42 @@ func (r *round) catchUp() {
 			p.send(link.Newest{Request: p.preview, Count: previewBlocks})
 		}
 		p.ask(ranges)
+	}
+}
+
+// nextSource is who may have what this device lacks and was not asked for the longest time, nil if there is nobody.
+func (r *round) nextSource() (next *peer) {
+	for _, p := range r.peers {
+		if p.mayGive() && (next == nil || p.began.Before(next.began)) {
+			next = p
+		}
+	}
+	return next
+}
+
+func (p *peer) mayGive() bool { return p.online() && p.frontier && p.stale }
+
+// giveWay lets another be asked if the source has been slow, or who gives a little now and then for ever could keep this device
+// from what the others have. What it was asked for it may still give.
+func (p *peer) giveWay() {
+	r := p.round
+	if r.source != p || r.c.now.Sub(p.began) < ackTime {
 		return
 	}
+	slow := p.gave-p.before < slowSource
+	if slow && slices.ContainsFunc(r.peers, func(o *peer) bool { return o != p && o.mayGive() && len(r.missing(o)) > 0 }) {
+		r.source = nil
+	}
+	p.began, p.before = r.c.now, p.gave
+	r.c.wakeAt(p.began.Add(ackTime))
 }
 
 // ask sends a WANT, in as many messages as it takes: one that is full is gone on with. LINK 6.2.
 func (p *peer) ask(ranges []link.Range) {
 	r := p.round
 	p.request++
-	p.want, p.ranges, p.gave, p.asked, r.source = p.request, ranges, 0, r.c.now, p
+	p.want, p.ranges, p.gave, p.before, r.source = p.request, ranges, 0, 0, p
+	p.began, p.asked = r.c.now, r.c.now
 	r.c.wakeAt(r.c.now.Add(ackTime))
 	for ; len(ranges) > link.MaxRanges; ranges = ranges[link.MaxRanges:] {
 		p.send(link.Want{Request: p.want, Ranges: ranges[:link.MaxRanges]})
@@ -69,17 +95,18 @@ func (r *round) missing(p *peer) []link.Range {
 }
 
 // lacks is how many blocks of a line up to seq are beyond its end here. What a forked line goes on with is taken only where
-// somebody built on it, so a peer is asked for it once.
+// somebody built on it, and a line of which there is nothing may not be at all, so a peer is asked for either once.
 func (p *peer) lacks(d Device, seq uint64) uint64 {
 	r := p.round
 	if r.chain == nil {
 		return 0
 	}
-	from := uint64(0)
-	if line := r.chain.Line(d); line != nil {
-		if from = line.Newest.Seq + 1; line.Fork != nil {
-			from = max(from, p.tried[d]+1)
-		}
+	from, line := uint64(0), r.chain.Line(d)
+	if line != nil {
+		from = line.Newest.Seq + 1
+	}
+	if tried, ok := p.tried[d]; ok && (line == nil || line.Fork != nil) {
+		from = max(from, tried+1)
 	}
 	if seq < from {
 		return 0
@@ -196,7 +223,7 @@ func (r *round) confirmed(id chain.ID) bool {
 // apply leaves the time in which nothing was read out of what peers are given to answer in: it was not their fault.
 func (e deaf) apply(c *core) {
 	for _, p := range c.peers {
-		for _, since := range []*time.Time{&p.heard, &p.asked, &p.unacked} {
+		for _, since := range []*time.Time{&p.heard, &p.asked, &p.began, &p.unacked} {
 			if !since.IsZero() {
 				*since = since.Add(e.lasted)
 			}

@@ -224,7 +224,7 @@ func (r *round) restoreTargets() error {
 			r.target(a, who).device = p.Device
 		}
 		if rec, err := r.readRecord(c.Record); err != nil && rec.Tag == r.tag {
-			r.doubtful[p.Device] = doubtful{raw: c.Record, near: true}
+			r.doubtful[p.Device] = doubtful{raw: c.Record, number: rec.Number, near: true}
 		} else if err == nil {
 			r.records[p.Device] = knownRecord{raw: c.Record, number: rec.Number}
 			r.adopt(rec, true) // it was judged when it came

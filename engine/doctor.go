@@ -149,5 +149,5 @@ func (e *Engine) probe(ctx context.Context, r *link.Round, address string) error
 	if err != nil {
 		return err
 	}
-	return link.Probe(ctx, nc, e.core.self, r)
+	return link.Probe(ctx, nc, e.accepted.Load().self, r)
 }

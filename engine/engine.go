@@ -202,6 +202,9 @@ func CheckProxy(address string) error {
 	return err
 }
 
+// CheckListen reports why an address of [Config].Listen cannot be this.
+func CheckListen(address string) error { return socket.CheckListen(address) }
+
 // Events gives everything that happens, in order. One reader must drain it; while it does not, peers wait. It is closed
 // by Close.
 func (e *Engine) Events() <-chan Event { return e.events.out }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"runtime"
 	"testing"
 	"time"
@@ -153,4 +155,44 @@ func TestTwoPeopleTalk(t *testing.T) {
 	bob.open()
 	until(bob, func(e engine.MessageEvent) bool { return e.Message.Text == "are you gone?" && e.Message.ID == id })
 	until(alice, func(e engine.DeliveryEvent) bool { return e.ID == id && e.Held == 1 })
+}
+
+// lastCaller is a network where one caller comes in the moment that nobody listens any more.
+type lastCaller struct {
+	near   net.Conn
+	came   bool
+	closed chan struct{}
+}
+
+func (*lastCaller) Dial(context.Context, string) (net.Conn, error) { return nil, net.ErrClosed }
+func (l *lastCaller) Listen(string) (net.Listener, error)          { return l, nil }
+func (l *lastCaller) Addr() net.Addr                               { return &net.TCPAddr{} }
+func (l *lastCaller) Close() error                                 { close(l.closed); return nil }
+
+func (l *lastCaller) Accept() (net.Conn, error) {
+	<-l.closed
+	if l.came {
+		return nil, net.ErrClosed
+	}
+	l.came = true
+	return l.near, nil
+}
+
+// TestCallerAtTheEnd: who calls while the engine closes is hung up on.
+func TestCallerAtTheEnd(t *testing.T) {
+	near, far := net.Pipe()
+	dir := t.TempDir()
+	identitytest.Keyring(t, dir, 0)
+	e, err := engine.Open(engine.Config{Dir: dir, Listen: []string{"here"}, Network: &lastCaller{near: near, closed: make(chan struct{})}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	drain(e)
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	far.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := far.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("the caller gets %v", err)
+	}
 }

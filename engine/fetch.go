@@ -72,7 +72,7 @@ func (p *peer) onAnnounce(m link.Announce) {
 	}
 	p.fetch(news)
 	for _, id := range news {
-		if f := r.fetching[id]; f != nil {
+		if f := r.fetching[id]; f != nil && !slices.Contains(f.announcers, p.id) {
 			f.announcers = append(f.announcers, p.id)
 		}
 	}

@@ -12,11 +12,14 @@ import (
 )
 
 // flooded is a round of two, and what a third member signs with to flood it.
-func flooded(t *testing.T) (*sim, *liar, chain.Place, uint64) {
-	s := together(t, 31, 3)
-	bad := s.nodes[2]
+func flooded(t *testing.T) (*sim, *liar, chain.Place, uint64) { return floodedBy(t, 2) }
+
+// floodedBy is a round in which all members but one mean well.
+func floodedBy(t *testing.T, good int) (*sim, *liar, chain.Place, uint64) {
+	s := together(t, 31, good+1)
+	bad := s.nodes[good]
 	s.crash(bad)
-	s.nodes = s.nodes[:2]
+	s.nodes = s.nodes[:good]
 	l := &liar{s: s, keys: bad.keys}
 	return s, l, s.round(0).chain.Line(bad.keys.Device.Device()).Newest, uint64(s.Now().UnixMilli()) + 1
 }

@@ -145,14 +145,15 @@ func (p *peer) onProof(m link.Proof) {
 		p.drop(link.ReasonBlock, err)
 		return
 	}
-	p.proved[d] = true
-	p.forgive(d)
 	if r.chain.Line(d) == nil { // not heard of yet
 		if len(r.proofs) < maxProofs {
 			r.proofs[d] = proof{m, fork}
+			p.proved[d] = true
 		}
 		return
 	}
+	p.proved[d] = true
+	p.forgive(d)
 	if err := r.flag(d, proof{m, fork}); err != nil {
 		r.c.tell(ErrorEvent{Round: r.tag, Err: err})
 	}

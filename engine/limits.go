@@ -36,12 +36,16 @@ const (
 	// writing for a sixtieth of the time.
 	patienceMost = 10 * time.Second
 	patienceBack = 60
-	// ackTime is how long a peer may hold what was sent to it without acknowledging anything.
-	ackTime = 30 * time.Second
+	// ackTime is how long a peer may hold what was sent to it without acknowledging anything. Who is asked for history and in so
+	// long gives fewer than slowSource blocks that are new gives way to another who has some.
+	ackTime    = 30 * time.Second
+	slowSource = 1024
 
 	// sendQueue is what may wait for one peer; past it the peer is left to catch up. serveBelow is when more of what it
-	// asked for is read from the store, serveChunk how much at a time.
+	// asked for is read from the store, serveChunk how much at a time. Past queueMost the link is ended: it is more than these
+	// and the frontier of a large round, so whoever asks for so many answers reads none.
 	sendQueue  = 1 << 20
+	queueMost  = 8 << 20
 	serveBelow = 256 << 10
 	serveChunk = 48 << 10
 	// writtenStep is how much leaves before the core is told that it has: nobody has to wake up for each line.
@@ -90,6 +94,9 @@ const (
 	// maxTried bounds the addresses that Diagnose tries, maxAsked the peers that it asks.
 	maxTried = 32
 	maxAsked = 3
+
+	// maxUnheard bounds the devices that a peer says it has blocks of, and that are not known here: 3 MiB.
+	maxUnheard = 1 << 15
 
 	// maxDoubtful bounds the address records that do not hold and may yet.
 	maxDoubtful = 1024

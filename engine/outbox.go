@@ -114,12 +114,14 @@ func (p *patience) left(now time.Time, waits bool) time.Duration {
 
 // post signs what waits, or sees that it is stored.
 func (r *round) post() {
-	if len(r.drafts) > 0 && r.c.broken == nil {
-		if r.informed() && r.spent() == "" {
-			r.sign()
-		} else {
-			r.storeDrafts()
-		}
+	switch {
+	case len(r.drafts) == 0:
+	case r.c.broken != nil:
+		r.giveBack()
+	case r.informed() && r.spent() == "":
+		r.sign()
+	default:
+		r.storeDrafts()
 	}
 	if n := r.waiting(); n != r.outbox.told && !r.signing {
 		r.outbox.told = n
@@ -136,12 +138,25 @@ func (r *round) storeDrafts() {
 		d.stored = true
 		value := seal.Private(r.c.keys.Store, r.draftName(), d.encode())
 		r.c.write(func(w store.Tx) error { return w.PutDraft(r.tag, d.ID, value) }, func(err error) {
-			if err == nil && d.kind == 0 {
+			if d.stored = err == nil; d.stored && d.kind == 0 {
 				r.c.tell(SentEvent{Message: r.waitingMessage(d.Message), State: Waiting})
 			}
 			d.finish(err)
 		})
 	}
+}
+
+// giveBack takes out what could not be stored, now that nothing is stored any more: it does not wait, and whoever said it is told.
+func (r *round) giveBack() {
+	var kept []*draft
+	for _, d := range r.drafts {
+		if d.stored {
+			kept = append(kept, d)
+		} else {
+			d.finish(r.c.broken)
+		}
+	}
+	r.drafts = kept
 }
 
 func (d *draft) finish(err error) {
@@ -211,20 +226,27 @@ func (r *round) restoreOutbox() error {
 	return r.restoreHolds()
 }
 
-// sign puts all messages that wait, as much as fits, under one signature; what is of another kind gets one of its own. While it goes to the disk more gathers for the next.
+// sign puts all messages that wait, as much as fits, under one signature; what is of another kind gets one of its own. While it
+// goes to the disk more gathers for the next.
 func (r *round) sign() {
 	if r.signing {
 		return
 	}
 	b, n, err := r.compose()
+	if err == nil {
+		err = r.addOwn(b, slices.Clone(r.drafts[:n]))
+	}
 	if err != nil {
 		r.c.tell(ErrorEvent{Round: r.tag, Err: fmt.Errorf("writing a block: %w", err)})
 		r.storeDrafts()
 		return
 	}
-	batch := slices.Clone(r.drafts[:n])
 	r.drafts, r.signing = r.drafts[n:], true
-	err = r.add(b, both(r.change(b, true), func(w store.Tx) error {
+}
+
+// addOwn makes an own block part of the round, in place of the drafts that it says.
+func (r *round) addOwn(b *chain.Block, batch []*draft) error {
+	return r.add(b, both(r.change(b, true), func(w store.Tx) error {
 		for _, d := range batch {
 			if !d.stored {
 				continue
@@ -238,14 +260,13 @@ func (r *round) sign() {
 		r.signing = false
 		if err == nil {
 			r.posted(b, batch)
+		} else {
+			r.drafts = slices.Concat(batch, r.drafts)
 		}
 		for _, d := range batch {
 			d.finish(err)
 		}
 	})
-	if err != nil {
-		r.c.tell(ErrorEvent{Round: r.tag, Err: err})
-	}
 }
 
 // unsay takes out of the outbox what a block of this person says that has come from elsewhere: a home that was restored from

@@ -56,6 +56,8 @@ type peer struct {
 	tried   map[Device]uint64 // how far it has been asked about each device
 	proved  map[Device]bool   // forks that it knows of
 	gave    int               // new blocks that it brought
+	before  int               // of those that it gave before began
+	began   time.Time         // when it was asked, or last looked at whether it is slow
 	asked   time.Time         // when it was asked, or last gave something
 	lifting uint64            // the number of the WANT for a flagged line, 0 if none is under way
 	preview uint64            // the number of the NEWEST, 0 if there was none
@@ -286,6 +288,7 @@ func (p *peer) tick() {
 	case p.ping == 0 && c.now.Sub(p.pinged) >= pingEvery:
 		p.pingNow()
 	}
+	p.giveWay()
 	c.wakeAt(c.now.Add(pingEvery))
 	if wait := p.since.Add(catchUpWait); c.now.Before(wait) {
 		c.wakeAt(wait) // a message may wait for it

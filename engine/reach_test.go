@@ -9,6 +9,7 @@ import (
 
 	"github.com/fxamacker/cbor/v2"
 
+	"opentalk/engine/identity/identitytest"
 	"opentalk/engine/link"
 )
 
@@ -76,6 +77,41 @@ func TestReach(t *testing.T) {
 	}
 	if got := links(); !slices.Equal(got, before) {
 		t.Errorf("links were %v and are %v", before, got)
+	}
+}
+
+// TestProbeWhileRetiring: what this device becomes meanwhile is nothing to a probe, which nobody sees it in.
+func TestProbeWhileRetiring(t *testing.T) {
+	dir := t.TempDir()
+	identitytest.Keyring(t, dir, 0)
+	e, err := Open(Config{Dir: dir, Listen: []string{"127.0.0.1:0"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	go func() {
+		for range e.Events() {
+		}
+	}()
+	friends, err := e.New("friends")
+	if err != nil {
+		t.Fatal(err)
+	}
+	retired := make(chan error)
+	go func() {
+		err := error(nil)
+		for range 10 {
+			err = errors.Join(err, e.do(func(c *core) { err = c.retire("this is a test") }))
+		}
+		retired <- err
+	}()
+	for range 10 {
+		if err := e.Probe(t.Context(), friends.Tag, e.Self().Listen[0]); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := <-retired; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -77,13 +78,18 @@ func shareable(listen []string) []string {
 	return far[:min(len(far), maxRecordAddresses)]
 }
 
+// isLoopback reports whether an address leads to this very machine. So does one that is unspecified.
 func isLoopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return false
 	}
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	if ip, err := netip.ParseAddr(host); err == nil {
+		ip = ip.Unmap()
+		return ip.IsLoopback() || ip.IsUnspecified()
+	}
+	name := "." + strings.ToLower(strings.TrimSuffix(host, "."))
+	return strings.HasSuffix(name, ".localhost") // RFC 6761
 }
 
 // errOldRecord is of a record that is not newer than the one known.
@@ -110,7 +116,7 @@ func (r *round) readRecord(raw []byte) (rec addressRecord, err error) {
 		return rec, fmt.Errorf("%d addresses exceed the limit of %d", len(rec.Addresses), maxRecordAddresses)
 	case expires.Before(r.c.clock()) || expires.After(r.c.clock().Add(recordLife+recordLeeway)):
 		return rec, errors.New("address record has expired, or lasts too long")
-	case !rec.Device.Verify(roleAddresses, raw[:n], raw[n:]):
+	case !rec.signedIn(raw):
 		return rec, errors.New("signature of the address record does not match")
 	}
 	for _, a := range rec.Addresses {
@@ -119,6 +125,12 @@ func (r *round) readRecord(raw []byte) (rec addressRecord, err error) {
 		}
 	}
 	return rec, nil
+}
+
+// signedIn reports whether raw, which says this, is signed by the device.
+func (rec addressRecord) signedIn(raw []byte) bool {
+	n := len(raw) - identity.DeviceSignatureSize
+	return rec.Device.Verify(roleAddresses, raw[:n], raw[n:])
 }
 
 // othersRecords are those of all devices but this one and the peer.
@@ -163,8 +175,8 @@ func (r *round) takeRecords(from *peer, near bool, records ...[]byte) {
 			from.send(link.Addresses{Records: [][]byte{known.raw}}) // it has forgotten how far it had counted
 		}
 		if err != nil {
-			if !errors.Is(err, errOldRecord) && rec.Tag == r.tag && len(r.doubtful) < maxDoubtful {
-				r.doubtful[rec.Device] = doubtful{raw: raw, near: near}
+			if !errors.Is(err, errOldRecord) {
+				r.doubt(rec, raw, near)
 			}
 			continue
 		}
@@ -195,8 +207,18 @@ func (r *round) takeRecords(from *peer, near bool, records ...[]byte) {
 // doubtful is a record that did not hold when it came. It may once its device is known to be a member, or the clock has been
 // corrected: who joins is told the addresses before it has caught up on whose they are.
 type doubtful struct {
-	raw  []byte
-	near bool
+	raw    []byte
+	number uint64
+	near   bool
+}
+
+// doubt keeps the newest record of its device that did not hold. Nobody but the device can have it keep another.
+func (r *round) doubt(rec addressRecord, raw []byte, near bool) {
+	before, known := r.doubtful[rec.Device]
+	if rec.Tag != r.tag || rec.Number <= before.number || !known && len(r.doubtful) >= maxDoubtful || !rec.signedIn(raw) {
+		return
+	}
+	r.doubtful[rec.Device] = doubtful{raw: raw, number: rec.Number, near: near}
 }
 
 // reconsider judges the record of a device again.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -257,6 +258,11 @@ func (r *round) info() Round {
 
 // settle does whatever the events of one step have made possible.
 func (r *round) settle() {
+	for _, p := range r.peers {
+		if p.queued > queueMost {
+			p.hangUp(link.ReasonSlow, errors.New("reads nothing"))
+		}
+	}
 	if r.chain == nil {
 		return
 	}

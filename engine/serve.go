@@ -2,6 +2,7 @@ package engine
 
 import (
 	"container/heap"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -11,10 +12,11 @@ import (
 )
 
 // serving is an answer under way, read from the store as fast as it leaves. Of a history however long, one page of each
-// line is in memory.
+// line is in memory; of an answer that waits for those before it, nothing.
 type serving struct {
 	request uint64
 	more    bool          // the WANT has as many ranges as fit: the next one goes on with it
+	begin   func() error  // reads what the answer begins with, nil once it has
 	ahead   []store.Block // leaves first
 	fetch   []chain.ID    // then these, if they are here
 	lines   merge         // then what of these lines is not in ahead, in canonical order
@@ -46,42 +48,53 @@ func (m *merge) Pop() any {
 // onRequest takes an order; serve fills it.
 func (p *peer) onRequest(m link.Message) {
 	p.graft(m)
-	var s *serving
-	var err error
 	switch m := m.(type) {
 	case link.Want:
-		if s = p.continued(m); s == nil {
-			s = &serving{request: m.Request}
-			p.serving = append(p.serving, s)
-		}
-		for _, want := range m.Ranges {
-			s.lines = append(s.lines, &cursor{device: want.Device, next: want.From, to: want.To})
-		}
-		if s.more = len(m.Ranges) == link.MaxRanges && len(s.lines) < maxLines; !s.more {
-			err = p.round.beginLines(s)
+		if !p.wants(m) {
+			p.drop(link.ReasonViolation, errors.New("it asks for a line twice at once"))
+			return
 		}
 	case link.Fetch:
-		s = &serving{request: m.Request}
-		s.fetch, err = p.round.inOrder(m.IDs)
-		p.serving = append(p.serving, s)
+		s := p.order(m.Request)
+		s.begin = func() (err error) { s.fetch, err = p.round.inOrder(m.IDs); return err }
 	case link.Newest:
-		s = &serving{request: m.Request}
-		s.ahead, err = p.round.newest(int(m.Count))
-		p.serving = append(p.serving, s)
+		s := p.order(m.Request)
+		s.begin = func() (err error) { s.ahead, err = p.round.newest(int(m.Count)); return err }
 	}
-	switch {
-	case err != nil:
-		p.failed(err)
-	case len(p.serving) > maxServing:
+	if len(p.serving) > maxServing {
 		p.drop(link.ReasonViolation, fmt.Errorf("it asks for more than %d things at once", maxServing))
-	default:
-		p.serve()
+		return
 	}
+	p.serve()
 }
 
-// continued is the WANT that m goes on with, nil if there is none.
-func (p *peer) continued(m link.Want) *serving {
-	if n := len(p.serving); n > 0 && p.serving[n-1].more && p.serving[n-1].request == m.Request {
+func (p *peer) order(request uint64) *serving {
+	s := &serving{request: request}
+	p.serving = append(p.serving, s)
+	return s
+}
+
+// wants takes a WANT, or what one goes on with. It reports false if that is not to be answered: of each line a block is in memory.
+func (p *peer) wants(m link.Want) bool {
+	s := p.unfinished(m.Request)
+	if s == nil {
+		s = p.order(m.Request)
+		s.begin = func() error { return p.round.beginLines(s) }
+	}
+	for _, want := range m.Ranges {
+		s.lines = append(s.lines, &cursor{device: want.Device, next: want.From, to: want.To})
+	}
+	if s.more = len(m.Ranges) == link.MaxRanges && len(s.lines) < maxLines; s.more {
+		return true
+	}
+	slices.SortFunc(s.lines, func(a, b *cursor) int { return compareDevices(a.device, b.device) })
+	once := slices.CompactFunc(slices.Clone(s.lines), func(a, b *cursor) bool { return a.device == b.device })
+	return len(once) == len(s.lines)
+}
+
+// unfinished is the WANT that the next one with its number goes on with, nil if there is none.
+func (p *peer) unfinished(request uint64) *serving {
+	if n := len(p.serving); n > 0 && p.serving[n-1].more && p.serving[n-1].request == request {
 		return p.serving[n-1]
 	}
 	return nil
@@ -111,6 +124,12 @@ func (p *peer) serve() {
 
 // chunk takes the next blocks of an answer, up to serveChunk bytes but at least one.
 func (r *round) chunk(s *serving) (raws [][]byte, last bool, err error) {
+	if begin := s.begin; begin != nil {
+		s.begin = nil
+		if err := begin(); err != nil {
+			return nil, false, err
+		}
+	}
 	for size := 0; ; {
 		b, err := r.peek(s)
 		switch {

@@ -50,6 +50,7 @@ type node struct {
 	core    *core // nil while it is down
 	keys    *identity.Keyring
 	store   *storetest.Memory
+	full    bool // its disk takes nothing any more
 	notices []string
 	shown   map[MessageID]int // how often the front was shown it, since the start
 }
@@ -185,7 +186,7 @@ func (s *sim) effects(nd *node, effects []effect) {
 		case hangUp:
 			nd.HangUp(enginetest.LinkID(ef.link))
 		case commit:
-			nd.Commit(func() error { return nd.store.Write(ef.apply) })
+			nd.Commit(func() error { return nd.write(ef) })
 		case accept:
 			var tags []Tag
 			for _, r := range ef.rounds {
@@ -200,6 +201,13 @@ func (s *sim) effects(nd *node, effects []effect) {
 	}
 }
 
+func (nd *node) write(b commit) error {
+	if nd.full {
+		return store.ErrReadOnly
+	}
+	return nd.store.Write(b.apply)
+}
+
 func (s *sim) emitted(nd *node, e Event) {
 	switch e := e.(type) {
 	case MessageEvent:
@@ -210,7 +218,7 @@ func (s *sim) emitted(nd *node, e Event) {
 		s.Note("%d notices: %s", nd.N, e.Text)
 		nd.notices = append(nd.notices, e.Text)
 	case ErrorEvent:
-		if nd != s.liar {
+		if nd != s.liar && !nd.full {
 			s.t.Fatalf("node %d: %v", nd.N, e.Err)
 		}
 	}

@@ -150,6 +150,9 @@ func (p *peer) onAck(m link.Ack) {
 func (p *peer) learn(entries []link.Entry) {
 	r, self := p.round, p.round.c.self.Key.Device()
 	for _, e := range entries {
+		if !p.mayName(e.Device) {
+			continue
+		}
 		p.known[e.Device] = max(p.known[e.Device], e.Seq)
 		if p.online() && r.differs(e) {
 			p.fetch(r.unknown([]chain.ID{e.ID}))
@@ -171,6 +174,14 @@ func (p *peer) learn(entries []link.Entry) {
 			p.stale = p.stale || p.lacks(e.Device, e.Seq) > 0
 		}
 	}
+}
+
+// mayName reports whether it is remembered what the peer has of a device: of those that nobody has heard of only so many.
+func (p *peer) mayName(d Device) bool {
+	if _, named := p.known[d]; named || len(p.known) < maxUnheard+len(p.round.durable) {
+		return true
+	}
+	return p.round.holdsFirst(d)
 }
 
 // question asks the peer for the block of this device's own line that it says it has beyond what is here. It comes at once if it

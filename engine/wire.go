@@ -60,7 +60,10 @@ func (e *Engine) listenAnywhere() (l net.Listener, err error) {
 
 // accept takes callers until the engine closes.
 func (e *Engine) accept(l net.Listener) {
-	stop := context.AfterFunc(e.ctx, func() { l.Close() })
+	stop := context.AfterFunc(e.ctx, func() {
+		defer e.onPanic()
+		l.Close()
+	})
 	defer stop()
 	cfg := link.AcceptConfig{
 		Gate:  link.Gate{Rounds: func() []*link.Round { return e.accepted.Load().rounds }, Replay: e.replay},
@@ -68,27 +71,30 @@ func (e *Engine) accept(l net.Listener) {
 	}
 	for {
 		nc, err := l.Accept()
+		if err == nil {
+			e.spawn(func() { e.answer(nc, cfg) })
+			continue
+		}
 		if e.ctx.Err() != nil {
 			return
 		}
-		if err != nil {
-			e.log.Warn("accepting a connection", "err", err)
-			select { // out of descriptors, say: it may pass
-			case <-time.After(100 * time.Millisecond):
-			case <-e.ctx.Done():
-			}
-			continue
+		e.log.Warn("accepting a connection", "err", err)
+		select { // out of descriptors, say: it may pass
+		case <-time.After(100 * time.Millisecond):
+		case <-e.ctx.Done():
 		}
-		e.spawn(func() {
-			self := e.accepted.Load().self
-			conn, err := link.Accept(e.ctx, nc, self, cfg)
-			if err != nil {
-				e.core.tally.refused(err)
-				return
-			}
-			e.talk(conn, self, socket.Address(nc.RemoteAddr()))
-		})
 	}
+}
+
+// answer talks to a caller, or closes the socket.
+func (e *Engine) answer(nc net.Conn, cfg link.AcceptConfig) {
+	self := e.accepted.Load().self
+	conn, err := link.Accept(e.ctx, nc, self, cfg)
+	if err != nil {
+		e.core.tally.refused(err)
+		return
+	}
+	e.talk(conn, self, socket.Address(nc.RemoteAddr()))
 }
 
 // dial makes a link, or says why there is none.
@@ -223,29 +229,31 @@ func blocksIn(msg link.Message) ([]*chain.Block, error) {
 // verifyAll parses blocks and verifies their signatures, on all cores. Of each there is the block or an error.
 func verifyAll(raws [][]byte) (blocks []*chain.Block, errs []error) {
 	blocks, errs = make([]*chain.Block, len(raws)), make([]error, len(raws))
-	check := func(from, step int) {
-		i := from
-		defer func() {
-			if bug := recover(); bug != nil {
-				errs[i] = fmt.Errorf("panic over a block: %v", bug)
-			}
-		}()
-		for ; i < len(raws); i += step {
-			if blocks[i], errs[i] = chain.Parse(raws[i]); errs[i] == nil {
-				errs[i] = blocks[i].Verify()
-			}
-		}
-	}
 	if workers := runtime.GOMAXPROCS(0); len(raws) < 2*workers {
-		check(0, 1)
+		verifySome(raws, blocks, errs, 0, 1)
 	} else {
 		var wg sync.WaitGroup
 		for from := range workers {
-			wg.Go(func() { check(from, workers) })
+			wg.Go(func() { verifySome(raws, blocks, errs, from, workers) })
 		}
 		wg.Wait()
 	}
 	return blocks, errs
+}
+
+// verifySome is what one core does of verifyAll: the block at from, and every step-th after it.
+func verifySome(raws [][]byte, blocks []*chain.Block, errs []error, from, step int) {
+	i := from
+	defer func() {
+		if bug := recover(); bug != nil {
+			errs[i] = fmt.Errorf("panic over a block: %v", bug)
+		}
+	}()
+	for ; i < len(raws); i += step {
+		if blocks[i], errs[i] = chain.Parse(raws[i]); errs[i] == nil {
+			errs[i] = blocks[i].Verify()
+		}
+	}
 }
 
 // wire writes to a link: what is put there leaves in order, as much at a time as has gathered.
@@ -276,7 +284,10 @@ func (w *wire) end(reason link.Reason) {
 	w.mu.Lock()
 	if !w.ended {
 		w.ended, w.reason = true, reason
-		time.AfterFunc(closeTime, func() { w.conn.Close(reason) })
+		time.AfterFunc(closeTime, func() {
+			defer w.engine.onPanic()
+			w.conn.Close(reason)
+		})
 	}
 	w.mu.Unlock()
 	signal(w.more)
@@ -329,6 +340,14 @@ func weight(m link.Message) int {
 		n += 52 * len(m.Ranges)
 	case link.Fetch:
 		n += 34 * len(m.IDs)
+	case link.Announce:
+		n += 34 * len(m.IDs)
+	case link.Addresses:
+		for _, rec := range m.Records {
+			n += len(rec) + 3
+		}
+	case link.Proof:
+		n += len(m.A) + len(m.B)
 	}
 	return n
 }

@@ -92,7 +92,11 @@ func (h *Host) guest(name string) (*guest, error) {
 			return g, nil
 		}
 	}
-	return nil, hook.Errorf(hook.CodeNotFound, "no plugin %q", name)
+	return nil, h.noPlugin(name)
+}
+
+func (h *Host) noPlugin(name string) error {
+	return hook.Errorf(hook.CodeNotFound, "there is no plugin %q in %s", name, h.folder)
 }
 
 func (g *guest) info() Info {
@@ -211,7 +215,7 @@ func (h *Host) Disable(name string) error {
 	h.mu.Unlock()
 	switch {
 	case g == nil:
-		return hook.Errorf(hook.CodeNotFound, "no plugin %q", name)
+		return h.noPlugin(name)
 	case g.builtin != nil:
 		return hook.Errorf(hook.CodeInvalid, "%q is part of the program", name)
 	}

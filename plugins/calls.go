@@ -59,7 +59,6 @@ func (h *Host) causeOf(event hook.Event) cause {
 // deliver hands an event to the observers of an extension, one after the other. It reports false if its process was gone
 // before it could be told.
 func (h *Host) deliver(name string, t told) (taken bool) {
-	defer h.cfg.OnPanic()
 	if t.missed > 0 && !h.tell(name, hook.Missed{Count: t.missed}, cause{}) {
 		return false
 	}
@@ -165,7 +164,7 @@ func (h *Host) back(ctx context.Context, c Command) (Command, error) {
 func (h *Host) run(ctx context.Context, c Command, call hook.Call) ([]string, error) {
 	if e := h.view.Load().extensions[c.Extension]; e != nil {
 		abreast, cancel := context.WithTimeout(ctx, hook.FilterBudget)
-		idle(abreast, []*extension{e})
+		h.idle(abreast, []*extension{e})
 		cancel()
 	}
 	call.Target = hook.Target{Extension: c.Extension, Handler: c.Handler}
@@ -252,6 +251,7 @@ func invoke[T any](
 	case <-ctx.Done():
 		if e.guest.builtin != nil {
 			go func() {
+				defer e.host.cfg.OnPanic()
 				if a := <-answers; has(a.err, hook.CodeFailed) {
 					e.host.failed(e.Name, id, a.err)
 				}

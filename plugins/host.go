@@ -255,18 +255,17 @@ func (h *Host) Settled(ctx context.Context) {
 			return
 		}
 	}
-	idle(ctx, h.view.Load().watchers[hook.KindStart])
+	h.idle(ctx, h.view.Load().watchers[hook.KindStart])
 }
 
 // idle returns when extensions have taken all events that wait for them.
-func idle(ctx context.Context, all []*extension) {
-	var taking sync.WaitGroup
-	for _, e := range all {
-		taking.Go(e.queue.wait)
-	}
+func (h *Host) idle(ctx context.Context, all []*extension) {
 	done := make(chan struct{})
 	go func() {
-		taking.Wait()
+		defer h.cfg.OnPanic()
+		for _, e := range all {
+			e.queue.wait()
+		}
 		close(done)
 	}()
 	select {
@@ -304,7 +303,10 @@ func (h *Host) Close() {
 	h.farewell()
 	var ending sync.WaitGroup
 	for _, g := range guests {
-		ending.Go(g.end)
+		ending.Go(func() {
+			defer h.cfg.OnPanic()
+			g.end()
+		})
 	}
 	ending.Wait()
 	close(h.starting)
@@ -323,7 +325,7 @@ func (h *Host) farewell() {
 	for _, e := range leaving {
 		e.queue.put(hook.Shutdown{}, cause{})
 	}
-	idle(ctx, leaving)
+	h.idle(ctx, leaving)
 }
 
 // logOf returns the log of an extension. h.mu is held.

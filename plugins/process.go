@@ -56,10 +56,10 @@ func (g *guest) launch(ctx context.Context, what program) (*process, error) {
 	p := &process{
 		guest: g, rate: rate.NewLimiter(callRate, callBurst), started: make(chan struct{}),
 		serving: make(chan struct{}, maxCalls), calls: map[*call]struct{}{},
-		child: &child{cmd: cmd, log: g.log, spawn: h.spawn, left: h.left, exited: make(chan struct{})},
+		child: &child{cmd: cmd, log: g.log, spawn: h.spawn, onPanic: h.cfg.OnPanic, left: h.left, exited: make(chan struct{})},
 	}
 	var addr net.Addr
-	cfg := wire.ClientConfig()
+	cfg := wire.ClientConfig(h.cfg.OnPanic)
 	cfg.RunnerFunc = func(_ hclog.Logger, spec *exec.Cmd, dir string) (runner.Runner, error) {
 		cmd.Env = append(environment(os.Environ()), spec.Env...)
 		p.child.dir = dir
@@ -75,7 +75,10 @@ func (g *guest) launch(ctx context.Context, what program) (*process, error) {
 		return dial(ctx, addr)
 	}))
 	p.client = plugin.NewClient(cfg)
-	stop := context.AfterFunc(ctx, func() { p.child.Kill(ctx) })
+	stop := context.AfterFunc(ctx, func() {
+		defer h.cfg.OnPanic()
+		p.child.Kill(ctx)
+	})
 	defer stop()
 	var err error
 	if addr, err = p.client.Start(); err == nil {
@@ -150,6 +153,7 @@ func (p *process) stop() {
 	defer cancel()
 	asked := make(chan struct{})
 	go func() {
+		defer p.guest.host.cfg.OnPanic()
 		p.extender.Stop(ctx)
 		close(asked)
 	}()
@@ -249,6 +253,7 @@ func (p *process) endCall(c *call, err error) error {
 
 // mend forgives a process that goes on although a call of it was answered as if it had ended.
 func (p *process) mend(c *call, broken chan struct{}) {
+	defer p.guest.host.cfg.OnPanic()
 	select {
 	case <-p.child.exited:
 	case <-time.After(hook.StopBudget):
@@ -296,6 +301,7 @@ func (c *call) asked() {
 
 // watch looks whether the call has computed for scriptOverrun.
 func (c *call) watch() {
+	defer c.proc.guest.host.cfg.OnPanic()
 	c.mu.Lock()
 	own := time.Since(c.began) - c.waited
 	if c.asking > 0 {

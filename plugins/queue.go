@@ -10,6 +10,7 @@ import (
 // waits. One goroutine delivers, as long as there is something to deliver.
 type queue struct {
 	deliver func(told) (taken bool) // not if nobody is there to take it
+	onPanic func()
 
 	mu     sync.Mutex
 	paused bool // nobody is there
@@ -28,8 +29,8 @@ type told struct {
 	missed int
 }
 
-func newQueue(deliver func(told) bool) *queue {
-	q := &queue{deliver: deliver}
+func newQueue(deliver func(told) bool, onPanic func()) *queue {
+	q := &queue{deliver: deliver, onPanic: onPanic}
 	q.idle.L = &q.mu
 	return q
 }
@@ -59,8 +60,8 @@ func (q *queue) begin() {
 }
 
 func (q *queue) work() {
+	defer q.onPanic()
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	for len(q.events) > 0 && !q.paused {
 		next, turn := q.events[0], q.turn
 		q.events = q.events[1:]
@@ -74,6 +75,7 @@ func (q *queue) work() {
 	}
 	q.busy = false
 	q.idle.Broadcast()
+	q.mu.Unlock()
 }
 
 // pause keeps what waits and what is put until resume.

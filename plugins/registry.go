@@ -46,7 +46,7 @@ type lasting struct {
 func (h *Host) newLasting(p *process, name string) *lasting {
 	return &lasting{
 		host: h, guest: p.guest, proc: p, log: h.logOf(name), slots: map[hook.HandlerID]chan struct{}{},
-		queue: newQueue(func(t told) bool { return h.deliver(name, t) }),
+		queue: newQueue(func(t told) bool { return h.deliver(name, t) }, h.cfg.OnPanic), timers: timers{onPanic: h.cfg.OnPanic},
 		sends: rate.NewLimiter(sendRate, sendBurst), prints: rate.NewLimiter(printRate, printBurst),
 		notes: rate.NewLimiter(notifyRate, notifyBurst), changes: rate.NewLimiter(manageRate, manageBurst),
 	}
@@ -163,7 +163,10 @@ func (l *lasting) watch(m *mark) {
 	}
 	m.suspect = false
 	l.suspect.Store(true)
-	time.AfterFunc(hook.StrikeWindow, func() { l.suspect.Store(false) })
+	time.AfterFunc(hook.StrikeWindow, func() {
+		defer l.host.cfg.OnPanic()
+		l.suspect.Store(false)
+	})
 }
 
 // greet gives a new extension its first event, and those that it has not got from before. h.mu is held.

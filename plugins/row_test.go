@@ -159,7 +159,7 @@ func TestQueue(t *testing.T) {
 				}
 				got++
 				return true
-			})
+			}, func() {})
 			for _, n := range bursts {
 				began := time.Now()
 				for range n {

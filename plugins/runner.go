@@ -30,6 +30,8 @@ type child struct {
 	left  *leftovers
 	spawn func(func() error) error // runs something on the thread whose end the system tells the child of
 
+	onPanic func()
+
 	stdin  *os.File  // our end
 	hello  io.Reader // the first line of its output, then nothing until it has ended
 	errors io.Reader // nothing, until it has ended
@@ -71,8 +73,14 @@ func (c *child) Start(context.Context) error {
 	killed := c.killed
 	c.mu.Unlock()
 	var reading sync.WaitGroup
-	reading.Go(func() { readOutput(out.own, firstEnd, &lines{log: c.log, what: "stdout"}) })
-	reading.Go(func() { readOutput(errs.own, nil, &lines{log: c.log, what: "stderr"}) })
+	reading.Go(func() {
+		defer c.onPanic()
+		readOutput(out.own, firstEnd, &lines{log: c.log, what: "stdout"})
+	})
+	reading.Go(func() {
+		defer c.onPanic()
+		readOutput(errs.own, nil, &lines{log: c.log, what: "stderr"})
+	})
 	go c.reap(&reading, out.own, errs.own, firstEnd, quietEnd)
 	if killed {
 		c.Kill(context.Background())
@@ -104,6 +112,7 @@ func (c *child) pipes() (in *os.File, out, errs pipe, err error) {
 
 // reap waits for the end of the process, ends what it left behind, and reads its outputs for a little while longer.
 func (c *child) reap(reading *sync.WaitGroup, out, errs *os.File, ends ...io.Closer) {
+	defer c.onPanic()
 	c.err = c.cmd.Wait()
 	killGroup(c.cmd.Process)
 	c.left.remove(c.cmd.Process.Pid)

@@ -94,6 +94,7 @@ func notes(e *extension) *rate.Limiter   { return e.notes }
 func changes(e *extension) *rate.Limiter { return e.changes }
 
 func (s *service) Register(ctx context.Context, all hook.Registration) error {
+	defer s.host.cfg.OnPanic()
 	select {
 	case <-s.proc.started:
 	case <-ctx.Done():

@@ -9,6 +9,8 @@ import (
 
 // timers are those of one extension.
 type timers struct {
+	onPanic func()
+
 	mu      sync.Mutex
 	all     map[string]*timer
 	stopped bool
@@ -48,6 +50,7 @@ func (t *timers) set(s hook.TimerSetting, fire func(hook.Timer)) error {
 }
 
 func (t *timers) due(s hook.TimerSetting, mine *timer, fire func(hook.Timer)) {
+	defer t.onPanic()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.all[s.Name] != mine {

@@ -2,6 +2,7 @@ package scripts
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 	"sync/atomic"
@@ -23,13 +24,18 @@ const (
 func limitMemory() {
 	debug.SetMemoryLimit(memorySoft)
 	if limitAddressSpace() != nil {
-		memoryMost.Store(taken() + memoryRoom)
+		watched.Store(&watch{taken() + memoryRoom, os.Stderr}) // as it is now: go-plugin puts another in its place
 		go watchMemory()
 	}
 }
 
-// memoryMost is what may be [taken] where the system has no limit, 0 where it has one.
-var memoryMost atomic.Uint64
+// watched is what the memory is held to here where the system does not do it; nil where it does.
+var watched atomic.Pointer[watch]
+
+type watch struct {
+	most uint64 // that may be [taken]
+	log  io.Writer
+}
 
 // watchMemory looks at the memory while Lua code runs.
 func watchMemory() {
@@ -41,12 +47,12 @@ func watchMemory() {
 // lookAtMemory ends the process if it is over the limit. It is called at the end of every call of Lua code, too, before there is
 // an answer: so that the chat knows whose call it was that took what is freed again by now.
 func lookAtMemory() {
-	most := memoryMost.Load()
-	if most == 0 {
+	w := watched.Load()
+	if w == nil {
 		return
 	}
-	if now := taken(); now > most {
-		fmt.Fprintf(os.Stderr, "scripts have taken %d MB of memory, over the limit of %d\n", now>>20, most>>20)
+	if now := taken(); now > w.most {
+		fmt.Fprintf(w.log, "scripts have taken %d MB of memory, over the limit of %d\n", now>>20, w.most>>20)
 		os.Exit(statusMemory)
 	}
 }

@@ -20,9 +20,9 @@ func changeCommands() []command {
 		{name: "topic", args: "[TEXT]", max: 1, text: true, run: runTopic,
 			help: "tells the topic of this round, or changes it",
 			more: "With - there is none any more.", example: "/topic what to eat tonight"},
-		{name: "leave", run: runLeave,
+		{name: "leave", args: "[yes]", max: 1, run: runLeave, complete: []source{oneOf("yes")},
 			help: "leaves this round for good",
-			more: "Its history here is deleted, and what waits in it."},
+			more: "Its history here is deleted, and what waits in it. Whoever types is asked first, and says so with yes."},
 	}
 }
 
@@ -68,6 +68,16 @@ func runLeave(c *call) error {
 	round, err := c.current()
 	if err != nil {
 		return err
+	}
+	sure := !c.person
+	if len(c.args) > 0 {
+		if sure, err = yesOrNo(c.args[0]); err != nil {
+			return err
+		}
+	}
+	if !sure {
+		c.say(term.Sprintf("/leave yes leaves %s for good, and deletes its history here and what waits", term.CleanLine(round.Name)))
+		return nil
 	}
 	told, err := c.Leave(c, round.Tag)
 	if err != nil {

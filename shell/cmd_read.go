@@ -56,13 +56,15 @@ func runHistory(c *call) error {
 	if err != nil {
 		return err
 	}
-	messages, err := pick(c, round)
-	if err != nil {
+	messages, rest, err := pick(c, round)
+	switch {
+	case err != nil:
 		return err
-	}
-	if len(messages) == 0 {
+	case len(messages) == 0:
 		c.say(term.Literal("there is nothing more to show"))
 		return nil
+	case rest:
+		c.say(dim(term.Literal("(/history next shows those after)")))
 	}
 	days := c.look.days()
 	for _, m := range messages {
@@ -74,8 +76,9 @@ func runHistory(c *call) error {
 	return nil
 }
 
-// pick returns the messages that /history is asked for, oldest first.
-func pick(c *call, round engine.Round) ([]engine.Message, error) {
+// pick returns the messages that /history is asked for, oldest first; rest tells that some after them were asked for, too, and
+// were too many.
+func pick(c *call, round engine.Round) (all []engine.Message, rest bool, err error) {
 	what, n := "", historyUsual
 	if len(c.args) > 0 {
 		what = c.args[0]
@@ -84,30 +87,36 @@ func pick(c *call, round engine.Round) ([]engine.Message, error) {
 	if what == "more" || what == "next" || strings.Contains(what, "-") {
 		counted = c.args[1:]
 	} else if what = ""; len(c.args) == 2 {
-		return nil, faultf(errArity, "usage: %s", c.command.usage())
+		return nil, false, faultf(errArity, "usage: %s", c.command.usage())
 	}
 	if len(counted) > 0 {
-		var err error
-		if n, err = number(counted[0], historyMost); err != nil {
-			return nil, err
+		if n, err = number(counted[0], historyMost); err != nil && what == "" {
+			return nil, false, faultf(errValue, "%v, nor a day", err).but("for example: /history 50, or %s", c.command.example)
+		} else if err != nil {
+			return nil, false, err
 		}
 	}
 	if (what == "more" || what == "next") && c.page.round != round.Tag {
-		return nil, faultf(errValue, "nothing of %s has been shown yet", round.Name).but("/history shows the last messages; then /history more those before")
+		return nil, false, faultf(errValue, "nothing of %s has been shown yet", round.Name).but("/history shows the last messages; then /history more those before")
 	}
+	at := c.page.last
 	switch what {
 	case "":
-		return before(c, round, engine.Position{}, n)
+		all, err = before(c, round, engine.Position{}, n)
+		return all, false, err
 	case "more":
-		return before(c, round, c.page.first, n)
+		all, err = before(c, round, c.page.first, n)
+		return all, false, err
 	case "next":
-		return after(c, round, c.page.last, n)
+	default:
+		day, err := time.ParseInLocation(dateFormat, what, c.look.zone)
+		if err != nil {
+			return nil, false, faultf(errValue, "%q is no date", what).but("write it as %s", time.Now().Format(dateFormat))
+		}
+		at = engine.PositionAt(day)
 	}
-	day, err := time.ParseInLocation(dateFormat, what, c.look.zone)
-	if err != nil {
-		return nil, faultf(errValue, "%q is no date", what).but("write it as %s", time.Now().Format(dateFormat))
-	}
-	return after(c, round, engine.PositionAt(day), n)
+	all, err = after(c, round, at, n+1)
+	return all[:min(n, len(all))], len(all) > n, err
 }
 
 // before returns the n messages before a position: a page of the engine's at a time.

@@ -176,7 +176,7 @@ yes = true
 	for content, fault := range map[string]string{
 		"wait = '1s'\n[script.a]\n":             `:2: unknown table "script" (did you mean [scripts.NAME]?)`,
 		"[scripts.a]\n[[plugin.b]]\n":           `:2: unknown table "plugin" (did you mean [plugins.NAME]?)`,
-		"[wait]\n":                              `:1: unknown table "wait" (the README lists the keys of config.toml)`,
+		"[wait]\n":                              `:1: unknown table "wait" (/set lists the keys of config.toml)`,
 		"\nscripts = 3\n":                       `:2: scripts is no table of an extension (mend the file, or move it away: opentalk runs without one)`,
 		"[scripts.a]\n[scripts]\nb = 1\n":       `:3: scripts.b is no table of an extension (mend the file, or move it away: opentalk runs without one)`,
 		"[plugins.a]\nx = 1\n[[plugins.b]]\n":   `:3: plugins.b is no table of an extension (mend the file, or move it away: opentalk runs without one)`,
@@ -184,8 +184,8 @@ yes = true
 		"plugins = [{a = 1}]\n":                 `:1: plugins is no table of an extension (mend the file, or move it away: opentalk runs without one)`,
 		"[plugins.a]\n\nhandle = 'x'\nno\n":     "",
 		"[Scripts.a]\n":                         `:1: unknown table "Scripts" (did you mean [scripts.NAME]?)`,
-		"[scripts.a]\n[other]\n[scripts.b]\n":   `:2: unknown table "other" (the README lists the keys of config.toml)`,
-		"unheard = 1\n[scripts.a]\n[scripts.b]": `:1: unknown key "unheard" (the README lists the keys of config.toml)`,
+		"[scripts.a]\n[other]\n[scripts.b]\n":   `:2: unknown table "other" (/set lists the keys of config.toml)`,
+		"unheard = 1\n[scripts.a]\n[scripts.b]": `:1: unknown key "unheard" (/set lists the keys of config.toml)`,
 	} {
 		o := defaults()
 		err := located("", o.read(content))

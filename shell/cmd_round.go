@@ -54,7 +54,7 @@ func runJoin(c *call) error {
 		}
 		return err
 	}
-	hint := term.Sprintf("you are one of %d here; /history shows what was said", round.Members)
+	hint := term.Literal("what you type goes here, and /history shows what was said") // how many there are is not known yet
 	line := c.line
 	c.then = func(s *Shell) { s.joined(round, line, hint) }
 	return nil

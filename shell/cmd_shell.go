@@ -47,6 +47,7 @@ func runStatus(c *call) error {
 			r.Name, count(r.Members, "member"), count(r.Online, "other"), count(r.Blocks, "block"), r.Waiting))
 	}
 	t.row(term.Literal("home"), term.CleanLine(st.Dir))
+	t.row(term.Literal("config"), term.CleanLine(c.paths.configFile()))
 	t.row(term.Literal("log"), term.CleanLine(c.look.log))
 	t.row(term.Literal("this run"), counters(st))
 	if st.Problem != nil {

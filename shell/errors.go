@@ -41,7 +41,7 @@ var codes = []Code{
 	{Name: "unknown-command", is: is(errUnknownCommand),
 		Hint: "/help lists the commands; //text sends text that begins with a slash"},
 	{Name: "unknown-flag", is: is(errUnknownFlag), Hint: "opentalk --help lists the flags", usage: true},
-	{Name: "unknown-key", is: is(errUnknownKey), Hint: "the README lists the keys of config.toml", usage: true},
+	{Name: "unknown-key", is: is(errUnknownKey), Hint: "/set lists the keys of config.toml", usage: true},
 	{Name: "bad-config", is: is(errConfig), Hint: "mend the file, or move it away: opentalk runs without one", usage: true},
 	{Name: "bad-value", is: is(errValue), Hint: "opentalk --help and /help COMMAND show what can be given"},
 	{Name: "arity", is: is(errArity), Hint: "/help COMMAND shows what it takes"},

@@ -268,7 +268,10 @@ func checkListen(value string) error {
 	if value == "none" {
 		return nil
 	}
-	return notEmpty(value)
+	if err := engine.CheckListen(value); err != nil {
+		return faultf(errValue, "%v", err).but("write it as HOST:PORT, :PORT, unix:PATH or none")
+	}
+	return nil
 }
 
 func notEmpty(value string) error {

@@ -35,7 +35,7 @@ func (s *Shell) loop(signals <-chan os.Signal) {
 	case s.person:
 		s.spawn(func() { readEditor(s.editor, give) })
 	case !s.opts.Headless:
-		go readPipe(s.streams.In, give)
+		s.spawn(func() { readPipe(s.streams.In, give) })
 	}
 	for {
 		s.runQueue()
@@ -86,7 +86,12 @@ func (s *Shell) post(f func()) {
 }
 
 // later has f run on the loop after a while.
-func (s *Shell) later(d time.Duration, f func()) { time.AfterFunc(d, func() { s.post(f) }) }
+func (s *Shell) later(d time.Duration, f func()) {
+	time.AfterFunc(d, func() {
+		defer s.giveBack()
+		s.post(f)
+	})
+}
 
 // hold runs ask beside the loop, and then what it returns on the loop. Lines and events wait meanwhile.
 func (s *Shell) hold(ask func() (func(), error)) {

@@ -7,6 +7,7 @@ import (
 
 	"opentalk/engine"
 	"opentalk/engine/socket"
+	"opentalk/shell/line"
 )
 
 // panics is the variable that makes the test binary a program with a bug: the part that has it, and a home.
@@ -18,6 +19,7 @@ var panicking = map[string]struct {
 	line string
 }{
 	"shell":  {panickingShell, "/new a"},
+	"line":   {panickingLine, "/n\t"},
 	"engine": {panickingEngine, "/join " + (&fake{}).invite().Token()},
 }
 
@@ -26,6 +28,16 @@ type brokenEngine struct{ *fake }
 func (brokenEngine) New(string) (engine.Round, error) { panic("as told") }
 
 func panickingShell(s *Shell) int { return s.Run(brokenEngine{newFake()}, nil) }
+
+// panickingLine panics on a goroutine of the line editor.
+func panickingLine(s *Shell) int {
+	edit := s.streams.Edit
+	s.streams.Edit = func(cfg line.Config) (line.Editor, error) {
+		cfg.Complete = func(string, int) (int, []string) { panic("as told") }
+		return edit(cfg)
+	}
+	return s.Run(newFake(), nil)
+}
 
 type brokenNetwork struct{ socket.System }
 

@@ -79,7 +79,7 @@ func runPassphrase(c *call) error {
 	if len(c.passphrase) == 0 {
 		c.say(term.Literal("the secrets file is not sealed: whoever can read it is you"))
 	} else {
-		c.say(term.Literal("the secrets file is sealed; without the passphrase nobody opens it, you neither"))
+		c.say(term.Literal("the secrets file is sealed: without the passphrase not even you can open it"))
 	}
 	return nil
 }

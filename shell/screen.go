@@ -250,8 +250,9 @@ func (s *screen) waits(m engine.Message, how term.Text) {
 }
 
 func (s *screen) member(ev engine.MemberEvent) {
-	if ev.Person.Fingerprint == s.book.self.Fingerprint || !ev.Live && !s.before[ev.Round] {
-		return // who was there before is no news to a newcomer
+	own := ev.Person.Fingerprint == s.book.self.Fingerprint
+	if own && ev.Change != engine.Renamed || !ev.Live && !s.before[ev.Round] {
+		return // who was there before is no news to a newcomer, nor is that they have come
 	}
 	if ev.Person.Ignored || ev.Change == engine.Verified || ev.Change == engine.Unverified {
 		return // the answer of /verify tells that
@@ -264,7 +265,7 @@ func (s *screen) member(ev engine.MemberEvent) {
 		name = term.Sprintf("%s is now %s", s.look.person(was), name)
 	}
 	switch here := s.elsewhere(ev.Round); {
-	case !s.prompt || s.inline && here != "":
+	case !s.prompt || s.inline && here != "" || own && here == "":
 		s.tell(here, (&move{1, []term.Text{name}}).text(r))
 	case here == "":
 		s.moves.add(r, ev.Person.Fingerprint, name)

@@ -230,10 +230,10 @@ func (s *Shell) Run(eng Engine, signals <-chan os.Signal) int {
 		close(s.done)
 		s.cancel()
 		s.ext.close()
-		go func() {
+		s.spawn(func() {
 			for range eng.Events() {
 			}
-		}()
+		})
 	}()
 	if s.person && s.editor == nil {
 		if err := s.openEditor(); err != nil {
@@ -260,6 +260,7 @@ func (s *Shell) Run(eng Engine, signals <-chan os.Signal) int {
 func (s *Shell) openEditor() error {
 	cfg := line.Config{
 		Prompt: s.book.prompt(), Profile: s.opts.profile(true), History: s.paths.history(), Keep: keep, Complete: s.complete,
+		OnPanic: s.giveBack,
 	}
 	if !s.opts.Recall {
 		cfg.History = ""

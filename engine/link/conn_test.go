@@ -167,20 +167,27 @@ func TestT3CallerWithoutTheRoundGetsNoByte(t *testing.T) {
 
 func TestHandshakeTimesOut(t *testing.T) {
 	as(t, "alice")
-	for name, c := range map[string]struct {
-		speak int // bytes that the far side sends
+	type far struct {
+		speak int // bytes that it sends
 		want  error
-	}{"silent": {0, ErrTimeout}, "half an answer": {100, ErrNotOpentalk}} {
+	}
+	silent, half := far{0, ErrTimeout}, far{100, ErrNotOpentalk}
+	for i, c := range []far{silent, half, silent, half} {
+		probe := i >= 2
 		synctest.Test(t, func(t *testing.T) {
 			x, y := net.Pipe()
 			go func() {
 				io.ReadFull(y, make([]byte, m1Size))
 				y.Write(make([]byte, c.speak))
 			}()
-			start := time.Now()
-			_, err := Dial(context.Background(), x, as(t, "alice"), roundNamed(1), nobody)
+			start, err := time.Now(), error(nil)
+			if probe {
+				err = Probe(context.Background(), x, as(t, "alice"), roundNamed(1))
+			} else {
+				_, err = Dial(context.Background(), x, as(t, "alice"), roundNamed(1), nobody)
+			}
 			if took := time.Since(start); !errors.Is(err, c.want) || took != HandshakeTimeout {
-				t.Errorf("%s: %v after %v", name, err, took)
+				t.Errorf("%d bytes, probe %v: %v after %v", c.speak, probe, err, took)
 			}
 		})
 	}

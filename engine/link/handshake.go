@@ -119,7 +119,7 @@ func exchange(nc net.Conn, m machine) (err error) {
 // lost says what an error of the socket means for m.
 func lost(m machine, got int, err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		if _, dialled := m.(*Initiator); dialled && got > 0 {
+		if got > 0 && m.Need() == m2Size { // only who dials waits for so much
 			return fmt.Errorf("%w: it sent %d bytes, and then no more: %w", ErrNotOpentalk, got, err)
 		}
 		return err

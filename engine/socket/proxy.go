@@ -18,7 +18,7 @@ var ErrProxy = errors.New("proxy does not work")
 // which also resolves names. Unix sockets are dialled, and everything is listened on, without it.
 func Through(address string) (*System, error) {
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "socks5" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || check(u.Host) != nil {
+	if err != nil || u.Scheme != "socks5" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || Check(u.Host) != nil {
 		return nil, fmt.Errorf("%w: a proxy is socks5://[user:pass@]host:port", ErrAddress) // without what may hold a password
 	}
 	var auth *proxy.Auth

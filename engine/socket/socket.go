@@ -40,13 +40,23 @@ const unixPrefix = "unix:"
 
 // Check reports why addr cannot be dialled, without trying. The error is [ErrAddress], with what is wrong.
 func Check(addr string) error {
-	if err := check(addr); err != nil {
+	return check(addr, false)
+}
+
+// CheckListen reports why addr cannot be listened on, as [Check] does. No host is every address of this machine, port 0 a free
+// one.
+func CheckListen(addr string) error {
+	return check(addr, true)
+}
+
+func check(addr string, listen bool) error {
+	if err := problem(addr, listen); err != nil {
 		return fmt.Errorf("%w: %q: %w", ErrAddress, addr, err)
 	}
 	return nil
 }
 
-func check(addr string) error {
+func problem(addr string, listen bool) error {
 	if len(addr) > MaxAddress {
 		return fmt.Errorf("%d bytes exceed the limit of %d", len(addr), MaxAddress)
 	}
@@ -63,11 +73,15 @@ func check(addr string) error {
 	switch {
 	case err != nil:
 		return errors.New("it has no host and port")
-	case host == "":
+	case host == "" && !listen:
 		return errors.New("the host is missing")
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		return fmt.Errorf("port %q is not a number from 1 to 65535", port)
+	least := uint64(1)
+	if listen {
+		least = 0
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n < least {
+		return fmt.Errorf("port %q is not a number from %d to 65535", port, least)
 	}
 	return nil
 }

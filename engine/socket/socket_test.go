@@ -31,6 +31,11 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
+	for addr, good := range map[string]bool{":7654": true, "host:0": true, "[::]:65535": true, "unix:x": true, "7654": false, ":": false, ":65536": false, "unix:": false} {
+		if err := CheckListen(addr); good != (err == nil) {
+			t.Errorf("listening on %q: %v", addr, err)
+		}
+	}
 }
 
 // carries shows that what is written at one end is read at the other.

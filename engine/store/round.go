@@ -295,7 +295,8 @@ func (r *round) entry(arrival uint64) (Entry, error) {
 type blockWalk struct {
 	r    *round
 	c    *bbolt.Cursor
-	last uint64 // where c is; 0: nowhere
+	last uint64  // where c is; 0: nowhere
+	key  [8]byte // of last
 }
 
 func (r *round) walkBlocks() (*blockWalk, error) {
@@ -306,20 +307,18 @@ func (r *round) walkBlocks() (*blockWalk, error) {
 	return &blockWalk{r: r, c: b.Cursor()}, nil
 }
 
-// block is [round.block].
+// block is [round.block]. The record of another block, or none, does not hold in the place of this one.
 func (w *blockWalk) block(arrival uint64) (Block, error) {
-	var key, rec []byte
+	key := w.key[:]
+	binary.BigEndian.PutUint64(key, arrival)
+	var rec []byte
 	switch {
 	case w.last > 0 && arrival == w.last+1:
-		key, rec = w.c.Next()
+		_, rec = w.c.Next()
 	case w.last > 0 && arrival == w.last-1:
-		key, rec = w.c.Prev()
+		_, rec = w.c.Prev()
 	default:
-		key, rec = w.c.Seek(number(arrival))
-	}
-	if len(key) != 8 || binary.BigEndian.Uint64(key) != arrival {
-		w.last = 0
-		return w.r.block(arrival)
+		_, rec = w.c.Seek(key)
 	}
 	w.last = arrival
 	return w.r.at(blocksBucket, key).openBlock(rec)

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"opentalk/plugins/hook"
 	"opentalk/plugins/sdk"
 	"opentalk/plugins/sdk/sdktest"
 )
@@ -81,6 +82,11 @@ func playConnections(t *testing.T, script string) string {
 		f.hub = newHub(chat, settings{}, "")
 		return nil
 	}
+	plugin.Stop = func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, hook.StopBudget/2) // as outside of tests
+		defer cancel()
+		return f.stop(ctx)
+	}
 	chat, err := sdktest.New(plugin, sdktest.Options{Now: time.Now()})
 	if err != nil {
 		t.Fatal(err)
@@ -89,8 +95,12 @@ func playConnections(t *testing.T, script string) string {
 	for line := range strings.Lines(script) {
 		c.does(strings.TrimSuffix(line, "\n"))
 	}
+	ending := time.Now()
 	if err := chat.Close(); err != nil {
 		t.Error(err)
+	}
+	if took := time.Since(ending); took > hook.StopBudget {
+		t.Errorf("it ended after %v", took)
 	}
 	for _, far := range c.clients {
 		far.conn.Close()

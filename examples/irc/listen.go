@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -111,10 +112,14 @@ func openSocket(path string) (net.Listener, error) {
 		os.Remove(path)
 	}
 	listener, err := net.Listen("unix", path)
-	if err == nil {
-		err = os.Chmod(path, 0o600)
+	if err != nil {
+		return nil, err
 	}
-	return listener, err
+	if err := os.Chmod(path, 0o600); err != nil {
+		listener.Close()
+		return nil, err
+	}
+	return listener, nil
 }
 
 // serve takes clients until the listeners are closed.
@@ -160,6 +165,19 @@ func (l *listeners) remove(conn net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.clients, conn)
+}
+
+// wait returns when all clients have gone. Who has not when ctx ends is hung up on.
+func (l *listeners) wait(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		for conn := range l.clients {
+			conn.Close()
+		}
+	})
+	defer stop()
+	l.serving.Wait()
 }
 
 // close lets nobody in any more.

@@ -78,6 +78,6 @@ func (f *face) stop(ctx context.Context) error {
 	}
 	f.listeners.close()
 	f.hub.stop(ctx)
-	f.listeners.serving.Wait()
+	f.listeners.wait(ctx)
 	return nil
 }

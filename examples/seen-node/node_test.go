@@ -64,7 +64,7 @@ func start(t *testing.T, dir string) (hook.Extender, *plugin.Client, *os.File) {
 		t.Fatal(err)
 	}
 	var stderr strings.Builder
-	config := wire.ClientConfig()
+	config := wire.ClientConfig(func() {})
 	config.Cmd = exec.Command(filepath.Join(dir, "plugin.js"))
 	config.Cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "PLUGIN_UNIX_SOCKET_DIR=" + sockets}
 	config.SkipHostEnv = true

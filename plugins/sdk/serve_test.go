@@ -91,7 +91,7 @@ func start(t *testing.T, host hook.Host, mtls bool) *process {
 		t.Fatal(err)
 	}
 	p := &process{input: input}
-	config := wire.ClientConfig()
+	config := wire.ClientConfig(func() {})
 	config.Cmd = exec.Command(exe)
 	config.Cmd.Env = []string{"SDK_TEST=1", "GORACE=atexit_sleep_ms=0"} // the race detector ends a second late
 	config.AutoMTLS = mtls

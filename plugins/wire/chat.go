@@ -14,13 +14,17 @@ import (
 type extender struct {
 	client    pb.PluginClient
 	broker    Broker
+	onPanic   func()
 	calls     *calls
 	filtering filtering
 }
 
 func (e *extender) Start(ctx context.Context, hello hook.Hello, host hook.Host) (hook.Registration, error) {
 	id := e.broker.NextId()
-	go e.broker.AcceptAndServe(id, hostServer(host, e.calls))
+	go func() {
+		defer e.onPanic()
+		e.broker.AcceptAndServe(id, hostServer(host, e.calls))
+	}()
 	reply, err := e.client.Start(ctx, &pb.StartRequest{
 		Version: uint32(hello.Version), Chat: text(hello.Chat), Name: text(hello.Name), ConfigJson: text(string(hello.Config)),
 		Self: selfOut(hello.Self), HostId: id, Call: e.calls.begin(ctx),

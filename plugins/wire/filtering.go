@@ -16,7 +16,8 @@ import (
 // filtering is the chat's end of the call in which a plugin is asked to decide, one item after the other. It is made when it
 // is needed, and again when the plugin has ended it.
 type filtering struct {
-	client pb.PluginClient
+	client  pb.PluginClient
+	onPanic func()
 
 	mu      sync.Mutex
 	current *talk
@@ -68,7 +69,7 @@ func (f *filtering) open() (*talk, error) {
 		return nil, err
 	}
 	f.current = &talk{stream: stream, waiting: map[uint64]chan<- decision{}}
-	go f.current.listen()
+	go f.current.listen(f.onPanic)
 	return f.current, nil
 }
 
@@ -103,7 +104,8 @@ func (t *talk) take(call uint64) chan<- decision {
 }
 
 // listen hands out answers. One that nobody waits for comes too late.
-func (t *talk) listen() {
+func (t *talk) listen(onPanic func()) {
+	defer onPanic()
 	for {
 		reply, err := t.stream.Recv()
 		if err != nil {

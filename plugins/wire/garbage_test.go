@@ -87,7 +87,7 @@ func rudePlugin(t *testing.T, p pb.PluginServer) (hook.Extender, *hostBroker) {
 	s := grpc.NewServer()
 	pb.RegisterPluginServer(s, p)
 	b := &hostBroker{t: t, hosts: make(chan *grpc.ClientConn, 1)}
-	return wire.NewExtender(serve(t, s, wire.DialOptions()...), b), b
+	return wire.NewExtender(serve(t, s, wire.DialOptions()...), b, func() {}), b
 }
 
 func code(err error) hook.Code {

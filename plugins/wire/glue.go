@@ -14,6 +14,7 @@ import (
 type glue struct {
 	plugin.NetRPCUnsupportedPlugin
 	extender hook.Extender // nil in the chat
+	onPanic  func()        // nil in the plugin
 }
 
 var _ plugin.GRPCPlugin = (*glue)(nil)
@@ -24,7 +25,7 @@ func (g *glue) GRPCServer(broker *plugin.GRPCBroker, s *grpc.Server) error {
 }
 
 func (g *glue) GRPCClient(_ context.Context, broker *plugin.GRPCBroker, conn *grpc.ClientConn) (any, error) {
-	return NewExtender(conn, broker), nil
+	return NewExtender(conn, broker, g.onPanic), nil
 }
 
 // Broker brings about the second connection, on which the chat serves and the plugin calls. go-plugin's is one.
@@ -44,8 +45,10 @@ func Serve(s *grpc.Server, e hook.Extender, broker Broker) {
 }
 
 // NewExtender returns what is served at the other end of conn: the chat's end. Errors of its methods are those of their ctx,
-// or an [*hook.Error]. [hook.CodeClosed] means that nobody is there any more.
-func NewExtender(conn grpc.ClientConnInterface, broker Broker) hook.Extender {
+// or an [*hook.Error]. [hook.CodeClosed] means that nobody is there any more. OnPanic is deferred on what runs beside the caller.
+func NewExtender(conn grpc.ClientConnInterface, broker Broker, onPanic func()) hook.Extender {
 	client := pb.NewPluginClient(conn)
-	return &extender{client: client, broker: broker, calls: &calls{}, filtering: filtering{client: client}}
+	return &extender{
+		client: client, broker: broker, onPanic: onPanic, calls: &calls{}, filtering: filtering{client: client, onPanic: onPanic},
+	}
 }

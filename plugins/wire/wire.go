@@ -48,11 +48,12 @@ const (
 	window = 1 << 20
 )
 
-// ClientConfig is what the chat's end of every plugin has in common. How the process is started is left to the caller.
-func ClientConfig() *plugin.ClientConfig {
+// ClientConfig is what the chat's end of every plugin has in common. How the process is started is left to the caller. OnPanic is
+// deferred on what runs beside it.
+func ClientConfig(onPanic func()) *plugin.ClientConfig {
 	return &plugin.ClientConfig{
 		HandshakeConfig:  Handshake,
-		Plugins:          plugin.PluginSet{Name: &glue{}},
+		Plugins:          plugin.PluginSet{Name: &glue{onPanic: onPanic}},
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
 		GRPCDialOptions:  DialOptions(),
 	}

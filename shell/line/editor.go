@@ -48,6 +48,7 @@ func Open(cfg Config) (Editor, error) {
 	if !Interactive(cfg.In, cfg.Out) {
 		return nil, errNoTerminal
 	}
+	cfg.guard()
 	h, err := openHistory(cfg.History)
 	if err != nil {
 		return nil, err
@@ -62,8 +63,8 @@ func Open(cfg Config) (Editor, error) {
 	e.screen.raw(pasteOn)
 	e.startReadline()
 	e.input = newInput(e.command)
-	e.input.start(cfg.In)
-	e.tty.watch(e.resized, e.resumed)
+	e.input.start(cfg.In, cfg.OnPanic)
+	e.tty.watch(e.resized, e.resumed, cfg.OnPanic)
 	return e, nil
 }
 
@@ -95,8 +96,9 @@ type painter struct{}
 
 func (painter) Paint(line []rune, _ int) []rune { return line }
 
-// nextKey feeds readline.
+// nextKey feeds readline, on a goroutine of readline's.
 func (e *editor) nextKey() (rune, error) {
+	defer e.cfg.OnPanic()
 	k, err := e.input.next()
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -220,12 +222,7 @@ func (e *editor) remember(line string) {
 // OnChange is called by readline on its own goroutine after each key, with the line as the key left it, and returns the line
 // as it shall be.
 func (e *editor) OnChange(line []rune, pos int, key rune) (newLine []rune, newPos int, ok bool) {
-	defer func() {
-		if p := recover(); p != nil { // nobody else could restore the terminal before the program ends
-			e.restore()
-			panic(p)
-		}
-	}()
+	defer e.cfg.OnPanic()
 	switch key {
 	case 0, keyEnter, keyNewline, keyInterrupt: // the beginning and the end of a line: ReadLine sees to those
 		return nil, 0, false
@@ -465,6 +462,7 @@ func (e *editor) restore() error {
 // drain lets readline's goroutines run into the end of their input. readline's own Close waits for the next key, and may leave
 // them waiting for ever.
 func (e *editor) drain() {
+	defer e.cfg.OnPanic()
 	e.input.stop()
 	e.turn.Lock()
 	defer e.turn.Unlock()

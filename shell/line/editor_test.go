@@ -619,18 +619,34 @@ func TestPanicRestoresTheTerminal(t *testing.T) {
 	s.until("an end of bracketed paste", func() bool { on, _ := s.vt.Paste(); return !on })
 }
 
-func TestPanicInCompleteRestoresTheTerminal(t *testing.T) {
-	s := openSession(t, func(c *Config) { c.Complete = func(string, int) (int, []string) { panic("complete") } })
-	func() {
-		defer func() {
-			if recover() == nil {
-				t.Error("the panic was swallowed")
+// TestPanicIsTold: a panic on a goroutine that the editor runs on is OnPanic's, with no lock held, so that it can close the editor.
+func TestPanicIsTold(t *testing.T) {
+	for key, where := range map[string]string{"\t": "complete", "\x03": "interrupt"} {
+		var s *session
+		told := make(chan any, 1)
+		s = openSession(t, func(c *Config) {
+			c.Complete = func(string, int) (int, []string) { panic("complete") }
+			c.Interrupt = func() { panic("interrupt") }
+			c.OnPanic = func() {
+				if p := recover(); p != nil {
+					s.editor.Close()
+					told <- p
+				}
 			}
-		}()
-		s.editor.(*editor).OnChange(nil, 0, keyTab)
-	}()
-	if s.isRaw() {
-		t.Error("the terminal is still raw")
+		})
+		if where == "complete" {
+			go s.editor.ReadLine()
+			s.see("> ▮")
+		}
+		s.press(key)
+		select {
+		case p := <-told:
+			if p != where || s.isRaw() {
+				t.Errorf("of %s OnPanic was told %v; the terminal is raw: %v", where, p, s.isRaw())
+			}
+		case <-time.After(patience):
+			t.Errorf("OnPanic was not told of %s", where)
+		}
 	}
 }
 

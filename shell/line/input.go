@@ -41,11 +41,17 @@ func newInput(command func(raw byte) bool) *input {
 }
 
 // start begins to read from f. Both goroutines end after stop or at the end of f, the one in f.Read when that returns.
-func (in *input) start(f *os.File) {
+func (in *input) start(f *os.File, onPanic func()) {
 	in.file = f
 	chunks := make(chan []byte)
-	go in.read(f, chunks)
-	go in.decodeAll(chunks)
+	go func() {
+		defer onPanic()
+		in.read(f, chunks)
+	}()
+	go func() {
+		defer onPanic()
+		in.decodeAll(chunks)
+	}()
 }
 
 // stop makes the keys end, at once for whoever waits for one. Calling it again does nothing. The read in progress is broken

@@ -32,7 +32,8 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// editorProgram prints each line it reads. It panics at the line "panic", and closes the editor at SIGTERM.
+// editorProgram prints each line it reads. It panics at the line "panic", and closes the editor at SIGTERM and when the terminal
+// is gone, also where SIGHUP was ignored.
 func editorProgram() {
 	e, err := Open(Config{In: os.Stdin, Out: os.Stdout, Prompt: term.Literal("> ")})
 	if err != nil {
@@ -41,7 +42,7 @@ func editorProgram() {
 	}
 	defer e.Close()
 	terminated := make(chan os.Signal, 1)
-	signal.Notify(terminated, syscall.SIGTERM)
+	signal.Notify(terminated, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
 		<-terminated
 		e.Close()

@@ -120,6 +120,17 @@ type Config struct {
 	// Interrupt is called when Ctrl-C is pressed while no line is being read, on a goroutine that reads no key until it returns;
 	// what was typed ahead is dropped. If it is nil, the next ReadLine returns ErrInterrupt.
 	Interrupt func()
+
+	// OnPanic is deferred on every goroutine that the editor runs on, so that it can recover, give the terminal back with Close, and
+	// panic again. It may be nil.
+	OnPanic func()
+}
+
+// guard makes OnPanic something that can be deferred.
+func (cfg *Config) guard() {
+	if cfg.OnPanic == nil {
+		cfg.OnPanic = func() {}
+	}
 }
 
 // Interactive reports whether in and out are a terminal.

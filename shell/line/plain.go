@@ -50,6 +50,7 @@ func OpenPlain(cfg Config) (Editor, error) {
 	if !Interactive(cfg.In, cfg.Out) {
 		return nil, errNoTerminal
 	}
+	cfg.guard()
 	p := &plain{cfg: cfg, prompt: cfg.Prompt, tty: newTTY(cfg.In, cfg.Out), lines: bufio.NewReaderSize(cfg.In, 4*maxLine)}
 	p.soon = time.AfterFunc(calm, p.showPrompt)
 	return p, nil
@@ -105,6 +106,7 @@ func (p *plain) finish(err error) error {
 }
 
 func (p *plain) showPrompt() {
+	defer p.cfg.OnPanic()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.reading && !p.prompted && !p.closed {

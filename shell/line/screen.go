@@ -14,7 +14,9 @@ const (
 	pasteOn     = "\x1b[?2004h"
 	pasteOff    = "\x1b[?2004l"
 	clearScreen = "\x1b[H\x1b[2J"
-	eraseBelow  = "\x1b[J"
+	// eraseBelow erases the row that the cursor is at the start of, and those below. What is below goes from the second column
+	// on: tmux takes an erasing of all from the top left as a clearing, and keeps what was there above, for every key typed.
+	eraseBelow = "\x1b[K\x1b[1C\x1b[J\r"
 
 	maxBelow = 8 // rows below the line
 )

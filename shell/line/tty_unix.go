@@ -61,9 +61,10 @@ func (t *tty) restore() (err error) {
 }
 
 // watch calls resized when the terminal's size has changed, and resumed when the program goes on after having been stopped.
-func (t *tty) watch(resized, resumed func()) {
+func (t *tty) watch(resized, resumed, onPanic func()) {
 	signal.Notify(t.signals, syscall.SIGWINCH, syscall.SIGCONT)
 	go func() {
+		defer onPanic()
 		for {
 			select {
 			case s := <-t.signals:

@@ -62,6 +62,6 @@ func (t *tty) outputMode(f func(h windows.Handle, mode uint32) error) (err error
 	return err
 }
 
-func (t *tty) watch(resized, resumed func()) {}
-func (t *tty) unwatch()                      {}
-func (t *tty) stop()                         {}
+func (t *tty) watch(_, _, _ func()) {}
+func (t *tty) unwatch()             {}
+func (t *tty) stop()                {}

@@ -24,7 +24,7 @@ func Connect(e hook.Extender) (remote hook.Extender, end func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return wire.NewExtender(conn, b), func() {
+	return wire.NewExtender(conn, b, func() {}), func() {
 		conn.Close()
 		server.Stop()
 		b.close()

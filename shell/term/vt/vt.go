@@ -261,7 +261,12 @@ func (v *Terminal) csi(arg string, final byte) {
 		v.col = min(v.col+n, v.cols-1)
 	case final == 'H' && arg == "":
 		v.row, v.col = 0, 0
+	case final == 'K' && arg == "":
+		clear(v.grid[v.row][min(v.col, v.cols):])
 	case final == 'J' && arg == "":
+		if v.row == 0 && v.col == 0 {
+			v.keep()
+		}
 		clear(v.grid[v.row][min(v.col, v.cols):])
 		for _, row := range v.grid[v.row+1:] {
 			clear(row)
@@ -278,6 +283,17 @@ func (v *Terminal) csi(arg string, final byte) {
 		}
 	default:
 		v.fault("CSI %s %c", arg, final)
+	}
+}
+
+// keep moves what is on the grid above the top, as tmux does when all is erased at once.
+func (v *Terminal) keep() {
+	used := v.height
+	for used > 0 && rowText(v.grid[used-1]) == "" {
+		used--
+	}
+	for _, row := range v.grid[:used] {
+		v.scroll = append(v.scroll, rowText(row))
 	}
 }
 

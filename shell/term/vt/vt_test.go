@@ -8,7 +8,7 @@ import (
 // TestFaults: what opentalk means to send is none, everything else that a terminal might obey is one.
 func TestFaults(t *testing.T) {
 	for _, s := range []string{
-		"plain é 日本 👩\u200d👧\r\n", "\a", "\x1b[J\x1b[2J\x1b[H\x1b[3C", "\r\n\r\n\x1b[2A", "\x1b[1;2;7;38;5;30mx\x1b[0m", "\x1b[?2004h\x1b[?2004l", "\x1b]9;hello\a",
+		"plain é 日本 👩\u200d👧\r\n", "\a", "\x1b[K\x1b[J\x1b[2J\x1b[H\x1b[3C", "\r\n\r\n\x1b[2A", "\x1b[1;2;7;38;5;30mx\x1b[0m", "\x1b[?2004h\x1b[?2004l", "\x1b]9;hello\a",
 	} {
 		v := New(20, 5)
 		for _, b := range []byte(s) { // however it is cut
