@@ -25,7 +25,7 @@ test:
 # What CI runs: the tests, the race detector, vet, staticcheck, every platform, a little of what takes long, and every benchmark once.
 # Most of it waits as much as it computes, so two go on at a time.
 check:
-	$(MAKE) -j2 -O FUZZTIME=10000x SOAK=20s test race lint fuzz crowd faults cross demo soak bench-once
+	$(MAKE) --no-print-directory -j2 -O FUZZTIME=10000x SOAK=20s test race lint fuzz crowd faults cross demo soak bench-once
 
 # Each benchmark once, which measures nothing and shows that it could.
 .PHONY: bench-once
