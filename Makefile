@@ -25,7 +25,7 @@ test:
 # What CI runs: the tests, the race detector, vet, staticcheck, every platform, a little of what takes long, and every benchmark once.
 # Most of it waits as much as it computes, so two go on at a time.
 check:
-	$(MAKE) -j2 -O FUZZTIME=10000x SOAK=20s test race lint fuzz crowd faults cross demo soak bench-once
+	$(MAKE) --no-print-directory -j2 -O FUZZTIME=10000x SOAK=20s test race lint fuzz crowd faults cross demo soak bench-once
 
 # Each benchmark once, which measures nothing and shows that it could.
 .PHONY: bench-once
@@ -58,7 +58,7 @@ SOAK ?= 2m
 soak:
 	$(GO) test -count=1 -v -run '^TestSoak$$' -timeout 0 . -soak $(SOAK)
 
-# Breaks the code on purpose, one promise at a time, in a copy: tests must notice each. Ten minutes.
+# Breaks the code on purpose, one promise at a time, in a copy: tests must notice each. A quarter of an hour.
 .PHONY: damage
 damage:
 	testdata/damage/run

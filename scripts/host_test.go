@@ -23,6 +23,7 @@ func TestMain(m *testing.M) {
 		explode(text)
 		return
 	}
+	tryPatience = 10 * patience
 	leaktest.Main(m)
 }
 

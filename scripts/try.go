@@ -18,6 +18,9 @@ import (
 	"opentalk/plugins/sdk/sdktest"
 )
 
+// tryPatience is how long a trial waits for a script. Tests of this package wait longer, for their machine may be busy.
+var tryPatience = patience
+
 // trial is a script in a chat that is none.
 type trial struct {
 	set    Settings
@@ -41,7 +44,7 @@ func newTrial(file string) (*trial, error) {
 	}
 	t := &trial{set: Settings{Folder: filepath.Dir(file), Load: []string{name}}, began: time.Now()}
 	err := t.begin(func(h *Host) (err error) {
-		t.chat, err = sdktest.NewExtender("scripts", h, sdktest.Options{Handle: "me", Config: t.set, Now: t.began, Patience: patience})
+		t.chat, err = sdktest.NewExtender("scripts", h, sdktest.Options{Handle: "me", Config: t.set, Now: t.began, Patience: tryPatience})
 		return err
 	})
 	if err != nil {
@@ -117,12 +120,12 @@ func (t *trial) tooLong(err error) error {
 	if overrun.Handler == handlerStart {
 		when = " while it is loaded"
 	}
-	return fmt.Errorf("%s computes without end%s: a single call, of a pattern perhaps, takes longer than %v", overrun.Source, when, patience)
+	return fmt.Errorf("%s computes without end%s: a single call, of a pattern perhaps, takes longer than %v", overrun.Source, when, overrun.Patience)
 }
 
 // settle lets everything happen that err's cause has led to.
 func (t *trial) settle(err error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), tryPatience)
 	defer cancel()
 	for quiet := 0; quiet < 2; quiet++ { // what is told may lead to errands, and those to more to be told
 		t.script.errands.wait(ctx)
@@ -280,7 +283,7 @@ func (t *trial) failure(err error) error {
 
 // resume runs a test on, on the script's goroutine.
 func (t *trial) resume(p *program, thread *lua.LState, fn *lua.LFunction, given []lua.LValue) (state lua.ResumeState, values []lua.LValue, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), tryPatience)
 	defer cancel()
 	p.now = moment{}
 	for len(given) < maxGiven { // gopher-lua fails where a test takes more than it is given
@@ -295,7 +298,7 @@ func (t *trial) resume(p *program, thread *lua.LState, fn *lua.LFunction, given 
 		return err
 	})
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = &sdktest.OverrunError{Source: source(fn), Patience: patience}
+		err = &sdktest.OverrunError{Source: source(fn), Patience: tryPatience}
 	}
 	return state, values, err
 }
