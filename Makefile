@@ -112,13 +112,18 @@ long:
 
 # Each fuzz target for FUZZTIME, a number of inputs: with a duration, Go's fuzzer now and then takes the end of its own time
 # for a failure. What is found lands in the package's testdata/fuzz and stays there. FuzzForeignText types at a whole shell on a
-# pseudo-terminal, 250 inputs a second on two cores: it gets a fifth of FUZZTIME, and still takes the longest.
+# pseudo-terminal, 250 inputs a second on two cores: it gets a fifth of FUZZTIME, and still takes the longest. Each package is
+# built once.
 fuzz:
-	@for pkg in $$($(GO) list ./...); do \
-		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	@work=$$(mktemp -d) && trap 'rm -rf $$work' EXIT && for dir in $$($(GO) list -f '{{.Dir}}' ./...); do \
+		grep -qs '^func Fuzz' $$dir/*_test.go || continue; \
+		pkg=.$${dir#$(CURDIR)}; \
+		$(GO) test -c -fuzz . -o $$work/fuzz $$pkg || exit 1; \
+		for target in $$($$work/fuzz -test.list '^Fuzz' | grep '^Fuzz'); do \
 			echo "fuzz $$pkg $$target"; \
 			times=$(FUZZTIME); [ $$target != FuzzForeignText ] || times=$$(($${times%x} / 5))x; \
-			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $$times -fuzzminimizetime 10x $$pkg || exit 1; \
+			(cd $$dir && $$work/fuzz -test.run '^$$' -test.fuzz "^$$target\$$" -test.fuzztime $$times -test.fuzzminimizetime 10x \
+				-test.fuzzcachedir $$($(GO) env GOCACHE)/fuzz/opentalk/$$pkg) || exit 1; \
 		done; \
 	done
 

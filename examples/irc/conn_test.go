@@ -99,7 +99,7 @@ func playConnections(t *testing.T, script string) string {
 	if err := chat.Close(); err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(ending); took > hook.StopBudget {
+	if took := time.Since(ending); took > 10*hook.StopBudget { // a busy machine takes its time
 		t.Errorf("it ended after %v", took)
 	}
 	for _, far := range c.clients {

@@ -121,7 +121,7 @@ func TestThePlugin(t *testing.T) {
 	}
 	began := time.Now()
 	client.Kill()
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > 2*time.Second { // go-plugin has ended what did not end itself
 		t.Errorf("it took %v to end", took)
 	}
 }
@@ -138,8 +138,8 @@ func TestItEndsWithTheChat(t *testing.T) {
 	began := time.Now()
 	input.Close()
 	for !client.Exited() {
-		if time.Since(began) > time.Second {
-			t.Fatal("it lives on after a second")
+		if time.Since(began) > 20*time.Second {
+			t.Fatal("it lives on")
 		}
 		time.Sleep(time.Millisecond) // go-plugin tells of the end in no other way
 	}
