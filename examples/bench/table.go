@@ -29,7 +29,7 @@ func head(w io.Writer) {
 
 // print writes a row with the medians.
 func (r row) print(w io.Writer) {
-	ours, theirs, beside, ratio, spread := median(r.ours), 0.0, "", 0.0, ""
+	ours, theirs, beside, ratio, spread := median(r.ours), 0.0, r.beside, 0.0, ""
 	if len(r.theirs) > 0 {
 		var ratios []float64
 		for i := range r.theirs {
