@@ -69,15 +69,18 @@ func (w *World) Note(format string, args ...any) {
 	}
 }
 
-// maxAtOnce is how much may happen in one instant. Past it engines talk in circles.
-const maxAtOnce = 2_000_000
+// maxAtOnce is how much may happen in one instant, and maxEach how much more for each two engines. Past it they talk in circles.
+const (
+	maxAtOnce = 2_000_000
+	maxEach   = 20
+)
 
 // Happen does one of the things that can happen at this moment, drawn by lot. It reports false if there are none.
 func (w *World) Happen() bool {
 	if len(w.ready) == 0 {
 		return false
 	}
-	if w.rested++; w.rested > maxAtOnce {
+	if w.rested++; w.rested > maxAtOnce+maxEach*len(w.nodes)*len(w.nodes) {
 		panic("enginetest: the engines never come to rest")
 	}
 	w.ready[w.Rand.IntN(len(w.ready))].next()

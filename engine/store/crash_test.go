@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -65,25 +66,30 @@ func crashNext(s *Store, n uint64) (uint64, error) {
 	})
 }
 
-// TestKill kills a writing process at random instants. What its Write returned for is there, and no part of anything else.
+// TestKill kills a writing process at random instants, counted from its start and from its first Write in turns. What its Write
+// returned for is there, and no part of anything else.
 func TestKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store")
 	var last uint64
-	for range *kills {
+	for i := range *kills {
 		cmd, out := child(t, "write", path)
-		timer := time.AfterFunc(time.Duration(5+rand.IntN(80))*time.Millisecond, func() { cmd.Process.Kill() })
+		soon := time.Duration(5+rand.IntN(80)) * time.Millisecond
+		kill := sync.OnceFunc(func() { time.AfterFunc(soon, func() { cmd.Process.Kill() }) })
+		if i%2 == 1 {
+			kill()
+		}
 		for out.Scan() {
+			kill()
 			n, err := strconv.ParseUint(out.Text(), 10, 64)
 			if err != nil {
 				t.Fatal(out.Text())
 			}
 			last = n
 		}
-		timer.Stop()
 		cmd.Wait()
 		last = afterKill(t, path, last)
 	}
-	if last < 10 {
+	if last < uint64(*kills/2) {
 		t.Errorf("only %d steps: the children did not come to writing", last)
 	}
 }
