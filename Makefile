@@ -23,9 +23,10 @@ test:
 	$(GO) test ./...
 
 # What CI runs: the tests, the race detector, vet, staticcheck, every platform, a little of what takes long, and every benchmark once.
-# Most of it waits as much as it computes, so two go on at a time.
-check:
-	$(MAKE) --no-print-directory -j2 -O FUZZTIME=10000x SOAK=20s test race lint fuzz crowd faults cross demo soak bench-once
+check: test lint race crowd faults cross demo
+	$(MAKE) soak SOAK=20s
+	$(MAKE) fuzz FUZZTIME=10000x
+	$(MAKE) bench-once
 
 # Each benchmark once, which measures nothing and shows that it could.
 .PHONY: bench-once
