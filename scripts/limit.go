@@ -5,7 +5,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
-	"sync/atomic"
+	"runtime/metrics"
 	"time"
 )
 
@@ -20,39 +20,22 @@ const (
 	statusMemory = 3
 )
 
-// limitMemory has the process end, one way or the other, when scripts take more than memoryRoom.
+// limitMemory ends the process, one way or the other, before scripts take more than memoryRoom.
 func limitMemory() {
 	debug.SetMemoryLimit(memorySoft)
 	if limitAddressSpace() != nil {
-		watched.Store(&watch{taken() + memoryRoom, os.Stderr}) // as it is now: go-plugin puts another in its place
-		go watchMemory()
+		go watchMemory(os.Stderr) // as it is now: go-plugin puts another in its place
 	}
 }
 
-// watched is what the memory is held to here where the system does not do it; nil where it does.
-var watched atomic.Pointer[watch]
-
-type watch struct {
-	most uint64 // that may be [taken]
-	log  io.Writer
-}
-
-// watchMemory looks at the memory while Lua code runs.
-func watchMemory() {
+// watchMemory looks at what is in use. What is allocated at once may be over the limit for as long as it does not look.
+func watchMemory(log io.Writer) {
+	sample := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	for range time.Tick(memoryLook) {
-		lookAtMemory()
-	}
-}
-
-// lookAtMemory ends the process if it is over the limit. It is called at the end of every call of Lua code, too, before there is
-// an answer: so that the chat knows whose call it was that took what is freed again by now.
-func lookAtMemory() {
-	w := watched.Load()
-	if w == nil {
-		return
-	}
-	if now := taken(); now > w.most {
-		fmt.Fprintf(w.log, "scripts have taken %d MB of memory, over the limit of %d\n", now>>20, w.most>>20)
-		os.Exit(statusMemory)
+		metrics.Read(sample)
+		if used := sample[0].Value.Uint64() - sample[1].Value.Uint64(); used > memoryRoom {
+			fmt.Fprintf(log, "scripts take %d MB of memory, over the limit of %d\n", used>>20, memoryRoom>>20)
+			os.Exit(statusMemory)
+		}
 	}
 }
